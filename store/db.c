@@ -1,0 +1,274 @@
+/* db.c - opening a SQLite connection safely, and the one way to step a statement. See db.h. */
+#include "db.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "schema.h"
+
+#define CACHE_KIB 32768		/* of pages; dirty ones stay in memory till the commit (no spilling) */
+#define BUSY_MS 10000		/* a checkpoint or a reader may be in the way of opening and closing */
+
+#define DB_SET_REFERENCE(name) &name##_queries,
+static const struct query_set *const sets[DB_N_SETS] = { DB_SETS(DB_SET_REFERENCE) };
+#undef DB_SET_REFERENCE
+
+static int code_to_errno(sqlite3 *handle, int code)
+{
+	int system = handle ? sqlite3_system_errno(handle) : 0;
+
+	switch (code & 0xff) {
+	case SQLITE_NOMEM:
+		return -ENOMEM;
+	case SQLITE_FULL:
+		return -ENOSPC;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+	case SQLITE_MISMATCH:
+		return -EBADMSG;
+	case SQLITE_BUSY:
+	case SQLITE_LOCKED:
+		return -EBUSY;
+	case SQLITE_READONLY:
+		return -EROFS;
+	case SQLITE_TOOBIG:
+		return -E2BIG;
+	case SQLITE_CANTOPEN:
+		return system ? -system : -EIO;
+	case SQLITE_IOERR:
+		return code == SQLITE_IOERR_NOMEM ? -ENOMEM : system == ENOSPC ? -ENOSPC : -EIO;
+	default:
+		return -EIO;
+	}
+}
+
+int db_errno(struct db *db, int code, const char *what)
+{
+	if (code == SQLITE_OK)
+		return 0;
+	return log_err(code_to_errno(db->handle, code), "%s: %s: %s", db->path, what,
+		       db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(code));
+}
+
+int db_step(struct db *db, sqlite3_stmt *statement)
+{
+	int code = sqlite3_step(statement);
+
+	if (code == SQLITE_ROW)
+		return 1;
+	if (code == SQLITE_DONE)
+		return 0;
+	return db_errno(db, code, sqlite3_sql(statement));
+}
+
+int db_run(struct db *db, sqlite3_stmt *statement)
+{
+	int r;
+
+	do
+		r = db_step(db, statement);
+	while (r > 0);
+	return r;
+}
+
+int db_exec(struct db *db, const char *sql)
+{
+	return db_errno(db, sqlite3_exec(db->handle, sql, NULL, NULL, NULL), sql);
+}
+
+sqlite3_stmt *db_query(struct db *db, enum db_set set, int query)
+{
+	return db->statements[set][query];
+}
+
+/* ---- savepoints ---- */
+
+static int step_plain(struct db *db, sqlite3_stmt *statement)
+{
+	int r = db_step(db, statement);
+
+	(void)sqlite3_reset(statement);	/* repeats the error of the step */
+	return r;
+}
+
+int savepoint_begin(struct db *db, struct savepoint *ret)
+{
+	int r = step_plain(db, db->savepoint);
+
+	if (r == 0)
+		ret->db = db;
+	return r;
+}
+
+int savepoint_commit(struct savepoint *savepoint)
+{
+	int r = step_plain(savepoint->db, savepoint->db->release);
+
+	if (r == 0)
+		savepoint->db = NULL;
+	return r;
+}
+
+void auto_savepoint(struct savepoint *savepoint)
+{
+	if (!savepoint->db)
+		return;
+	/* A rollback that fails leaves no transaction open at all; commit_lock() notices that and stops the writing. */
+	if (step_plain(savepoint->db, savepoint->db->rollback) == 0)
+		(void)step_plain(savepoint->db, savepoint->db->release);
+}
+
+/* ---- opening ---- */
+
+static int prepare(struct db *db, const char *sql, sqlite3_stmt **ret)
+{
+	int code = sqlite3_prepare_v3(db->handle, sql, -1, SQLITE_PREPARE_PERSISTENT, ret, NULL);
+
+	return db_errno(db, code, sql);
+}
+
+static int prepare_all(struct db *db)
+{
+	int r = prepare(db, "SAVEPOINT step", &db->savepoint);
+
+	if (r == 0)
+		r = prepare(db, "RELEASE step", &db->release);
+	if (r == 0)
+		r = prepare(db, "ROLLBACK TO step", &db->rollback);
+	for (int set = 0; r == 0 && set < DB_N_SETS; set++) {
+		db->statements[set] = calloc(sets[set]->n + 1, sizeof(sqlite3_stmt *));
+		if (!db->statements[set])
+			return log_err(-ENOMEM, "%s: no memory for its statements", db->path);
+		for (size_t i = 0; r == 0 && i < sets[set]->n; i++)
+			r = prepare(db, sets[set]->sql[i], &db->statements[set][i]);
+	}
+	return r;
+}
+
+/* What holds for every connection before the first statement: a hostile schema must not run anything. */
+static int defend(struct db *db)
+{
+	static const struct {
+		int option, value;
+	} switches[] = {
+		{ SQLITE_DBCONFIG_DEFENSIVE, 1 },
+		{ SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0 },
+		{ SQLITE_DBCONFIG_ENABLE_TRIGGER, 0 },
+		{ SQLITE_DBCONFIG_ENABLE_FKEY, 0 },
+		{ SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(switches) / sizeof(switches[0]); i++) {
+		int code = sqlite3_db_config(db->handle, switches[i].option, switches[i].value, NULL);
+
+		if (code != SQLITE_OK)
+			return db_errno(db, code, "securing the connection");
+	}
+	return db_errno(db, sqlite3_busy_timeout(db->handle, BUSY_MS), "setting the time limit");
+}
+
+static int tune(struct db *db, unsigned flags)
+{
+	char cache[64];
+	int r = db_exec(db, "PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_spill = OFF");
+
+	(void)snprintf(cache, sizeof(cache), "PRAGMA cache_size = -%d", CACHE_KIB);	/* fits */
+	if (r == 0)
+		r = db_exec(db, cache);
+	if (r == 0 && !(flags & (DB_OPEN_READ_ONLY | DB_OPEN_IMMUTABLE)))
+		r = db_exec(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = OFF;"
+				"PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864");
+	return r;
+}
+
+/* `path` as a URI, for the one option that only a URI can say. */
+static char *immutable_uri(const char *path)
+{
+	static const char digits[] = "0123456789ABCDEF";
+	char *uri = malloc(5 + 3 * strlen(path) + sizeof("?immutable=1"));
+	char *at = uri;
+
+	if (!uri)
+		return NULL;
+	at = stpcpy(at, "file:");
+	for (const unsigned char *c = (const unsigned char *)path; *c; c++) {
+		if (*c == '%' || *c == '?' || *c == '#') {
+			*at++ = '%';
+			*at++ = digits[*c >> 4];
+			*at++ = digits[*c & 15];
+		} else {
+			*at++ = (char)*c;
+		}
+	}
+	(void)stpcpy(at, "?immutable=1");
+	return uri;
+}
+
+static int open_handle(struct db *db, const char *path, unsigned flags)
+{
+	AUTO(free) char *uri = NULL;
+	int open_flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+	int code;
+
+	open_flags |= flags & (DB_OPEN_READ_ONLY | DB_OPEN_IMMUTABLE) ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
+	if (flags & DB_OPEN_CREATE)
+		open_flags |= SQLITE_OPEN_CREATE;
+	if (flags & DB_OPEN_IMMUTABLE) {
+		uri = immutable_uri(path);
+		if (!uri)
+			return log_err(-ENOMEM, "%s: no memory to open it", path);
+		open_flags |= SQLITE_OPEN_URI;
+	}
+	code = sqlite3_open_v2(uri ? uri : path, &db->handle, open_flags, NULL);
+	return db_errno(db, code, "opening the database");
+}
+
+int db_open(struct db *db, const char *path, unsigned flags)
+{
+	int r;
+
+	memset(db, 0, sizeof(*db));
+	(void)pthread_mutex_init(&db->lock, NULL);	/* fails only with attributes */
+	db->path = strdup(path);
+	if (!db->path)
+		r = log_err(-ENOMEM, "%s: no memory to open it", path);
+	else
+		r = open_handle(db, path, flags);
+	if (r == 0)
+		r = defend(db);
+	if (r == 0 && !(flags & DB_OPEN_CREATE))
+		r = schema_verify(db);
+	if (r == 0)
+		r = tune(db, flags);
+	if (r == 0 && flags & DB_OPEN_CREATE)
+		r = schema_create(db);
+	if (r == 0)
+		r = prepare_all(db);
+	if (r < 0)
+		db_close(db);
+	return r;
+}
+
+void db_close(struct db *db)
+{
+	if (!db->path && !db->handle)
+		return;
+	for (int set = 0; set < DB_N_SETS; set++) {
+		for (size_t i = 0; db->statements[set] && i < sets[set]->n; i++)
+			(void)sqlite3_finalize(db->statements[set][i]);	/* repeats old errors */
+		free(db->statements[set]);
+		db->statements[set] = NULL;
+	}
+	(void)sqlite3_finalize(db->savepoint);
+	(void)sqlite3_finalize(db->release);
+	(void)sqlite3_finalize(db->rollback);
+	if (sqlite3_close(db->handle) != SQLITE_OK)
+		log_warn("%s: closed with something still in use", db->path);
+	db->handle = NULL;
+	free(db->path);
+	db->path = NULL;
+	(void)pthread_mutex_destroy(&db->lock);
+}

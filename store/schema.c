@@ -1,0 +1,285 @@
+/* schema.c - the tables of vault.db. See schema.h; what they mean is in vaultfs-format(5).
+ *
+ * Journalled tables are recorded by SQLite's session extension: each has a declared PRIMARY KEY that is NOT NULL, no
+ * generated column, trigger or foreign-key action, and a column under a second UNIQUE index is never UPDATEd. */
+#include "schema.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "log.h"
+
+const char *const schema_journalled[] = {
+	"settings", "inodes",	   "entries",	       "symlinks", "xattrs",   "extents", "dropped", "content",
+	"assets",   "tags",	   "asset_tags",       "tag_aliases", "tag_implications", "devices", "locations", NULL,
+};
+
+struct object {
+	const char *name;
+	const char *sql;	/* exactly what sqlite_schema will say */
+};
+
+static const struct object objects[] = {
+	/* ---- journalled ---- */
+	{ "settings", "CREATE TABLE settings (\n"
+		      "  key   TEXT NOT NULL PRIMARY KEY,\n"
+		      "  value ANY  NOT NULL\n"
+		      ") STRICT, WITHOUT ROWID" },
+	{ "inodes", "CREATE TABLE inodes (\n"
+		    "  id          INTEGER NOT NULL PRIMARY KEY,  -- inode number; the root is 1; never used again\n"
+		    "  manifest_id INTEGER NOT NULL,              -- its extents stand under this; 0: no regular file\n"
+		    "  mode        INTEGER NOT NULL,              -- as st_mode\n"
+		    "  uid         INTEGER NOT NULL,\n"
+		    "  gid         INTEGER NOT NULL,\n"
+		    "  nlink       INTEGER NOT NULL CHECK (nlink >= 0),\n"
+		    "  size        INTEGER NOT NULL CHECK (size >= 0),\n"
+		    "  mapped      INTEGER NOT NULL CHECK (mapped >= 0),  -- bytes that extents name\n"
+		    "  rdev        INTEGER NOT NULL,\n"
+		    "  atime       INTEGER NOT NULL,              -- nanoseconds since 1970, as all times\n"
+		    "  mtime       INTEGER NOT NULL,\n"
+		    "  ctime       INTEGER NOT NULL,\n"
+		    "  btime       INTEGER NOT NULL\n"
+		    ") STRICT" },
+	{ "inodes_orphaned", "CREATE INDEX inodes_orphaned ON inodes (id) WHERE nlink = 0" },
+	{ "entries", "CREATE TABLE entries (\n"
+		     "  directory_id INTEGER NOT NULL,\n"
+		     "  cookie       INTEGER NOT NULL,            -- readdir's offset: ascending in order of creation\n"
+		     "  name         TEXT    NOT NULL,            -- any bytes but '/' and NUL\n"
+		     "  inode_id     INTEGER NOT NULL,\n"
+		     "  PRIMARY KEY (directory_id, cookie)\n"
+		     ") STRICT, WITHOUT ROWID" },
+	{ "entries_by_name", "CREATE UNIQUE INDEX entries_by_name ON entries (directory_id, name)" },
+	{ "entries_by_inode", "CREATE INDEX entries_by_inode ON entries (inode_id)" },
+	{ "symlinks", "CREATE TABLE symlinks (\n"
+		      "  inode_id INTEGER NOT NULL PRIMARY KEY,\n"
+		      "  target   TEXT    NOT NULL\n"
+		      ") STRICT" },
+	{ "xattrs", "CREATE TABLE xattrs (\n"
+		    "  inode_id INTEGER NOT NULL,\n"
+		    "  name     TEXT    NOT NULL,\n"
+		    "  value    BLOB    NOT NULL,\n"
+		    "  PRIMARY KEY (inode_id, name)\n"
+		    ") STRICT" },
+	{ "extents", "CREATE TABLE extents (\n"
+		     "  manifest_id  INTEGER NOT NULL,\n"
+		     "  offset       INTEGER NOT NULL CHECK (offset >= 0),        -- in the file\n"
+		     "  length       INTEGER NOT NULL CHECK (length > 0),\n"
+		     "  chunk_id     INTEGER NOT NULL,                            -- owns one of the chunk's references\n"
+		     "  chunk_offset INTEGER NOT NULL CHECK (chunk_offset >= 0),  -- in the chunk's raw bytes\n"
+		     "  PRIMARY KEY (manifest_id, offset)\n"
+		     ") STRICT, WITHOUT ROWID" },
+	{ "dropped", "CREATE TABLE dropped (\n"
+		     "  manifest_id INTEGER NOT NULL PRIMARY KEY  -- given up; emptied in slices\n"
+		     ") STRICT" },
+	{ "content", "CREATE TABLE content (\n"
+		     "  inode_id   INTEGER NOT NULL PRIMARY KEY,\n"
+		     "  sha256     BLOB,                          -- of the whole file\n"
+		     "  mime       TEXT,\n"
+		     "  kind       TEXT,\n"
+		     "  media_json TEXT,\n"
+		     "  indexed_at INTEGER NOT NULL\n"
+		     ") STRICT" },
+	{ "assets", "CREATE TABLE assets (\n"
+		    "  inode_id    INTEGER NOT NULL PRIMARY KEY,\n"
+		    "  notes       BLOB,                          -- user.xdg.comment, byte for byte\n"
+		    "  favorite    INTEGER NOT NULL DEFAULT 0,\n"
+		    "  hidden      INTEGER NOT NULL DEFAULT 0,\n"
+		    "  rating      INTEGER CHECK (rating BETWEEN 0 AND 10),\n"
+		    "  seen_at     INTEGER,\n"
+		    "  prediction  TEXT,\n"
+		    "  custom_json TEXT,\n"
+		    "  tags_text   BLOB                           -- user.xdg.tags as last written, where the tags joined with ',' differ\n"
+		    ") STRICT" },
+	{ "tags", "CREATE TABLE tags (\n"
+		  "  id     INTEGER NOT NULL PRIMARY KEY,\n"
+		  "  name   TEXT    NOT NULL,                     -- as first written; '/' is hierarchy\n"
+		  "  folded TEXT    NOT NULL,                     -- name with its case folded: tags are told apart by it\n"
+		  "  color  TEXT,\n"
+		  "  icon   TEXT\n"
+		  ") STRICT" },
+	{ "tags_by_folded", "CREATE UNIQUE INDEX tags_by_folded ON tags (folded)" },
+	{ "asset_tags", "CREATE TABLE asset_tags (\n"
+			"  inode_id INTEGER NOT NULL,\n"
+			"  tag_id   INTEGER NOT NULL,\n"
+			"  position INTEGER NOT NULL,                 -- their order on the file\n"
+			"  PRIMARY KEY (inode_id, tag_id)\n"
+			") STRICT, WITHOUT ROWID" },
+	{ "asset_tags_by_tag", "CREATE INDEX asset_tags_by_tag ON asset_tags (tag_id)" },
+	{ "tag_aliases", "CREATE TABLE tag_aliases (\n"
+			 "  folded TEXT    NOT NULL PRIMARY KEY,\n"
+			 "  name   TEXT    NOT NULL,\n"
+			 "  tag_id INTEGER NOT NULL\n"
+			 ") STRICT, WITHOUT ROWID" },
+	{ "tag_implications", "CREATE TABLE tag_implications (\n"
+			      "  tag_id     INTEGER NOT NULL,\n"
+			      "  implied_id INTEGER NOT NULL,\n"
+			      "  PRIMARY KEY (tag_id, implied_id)\n"
+			      ") STRICT, WITHOUT ROWID" },
+	{ "devices", "CREATE TABLE devices (\n"
+		     "  id   INTEGER NOT NULL PRIMARY KEY,\n"
+		     "  uuid BLOB    NOT NULL,\n"
+		     "  name TEXT    NOT NULL,\n"
+		     "  system TEXT  NOT NULL\n"
+		     ") STRICT" },
+	{ "locations", "CREATE TABLE locations (\n"
+		       "  id        INTEGER NOT NULL PRIMARY KEY,\n"
+		       "  device_id INTEGER NOT NULL,\n"
+		       "  path      TEXT    NOT NULL,\n"
+		       "  inode_id  INTEGER NOT NULL,                 -- the directory it is brought into\n"
+		       "  mode      TEXT    NOT NULL,\n"
+		       "  state     TEXT    NOT NULL\n"
+		       ") STRICT" },
+	/* ---- derived: worked out anew by a rebuild ---- */
+	{ "directories", "CREATE TABLE directories (\n"
+			 "  id        INTEGER NOT NULL PRIMARY KEY,\n"
+			 "  parent_id INTEGER NOT NULL,\n"
+			 "  path      TEXT                            -- from the root, without a leading '/'; NULL beyond 4095 bytes\n"
+			 ") STRICT" },
+	{ "directories_by_parent", "CREATE INDEX directories_by_parent ON directories (parent_id)" },
+	{ "chunks", "CREATE TABLE chunks (\n"
+		    "  id          INTEGER NOT NULL PRIMARY KEY,\n"
+		    "  hash        BLOB    NOT NULL CHECK (length(hash) = 32),  -- SHA-256 of the raw bytes\n"
+		    "  raw_size    INTEGER NOT NULL CHECK (raw_size > 0),\n"
+		    "  stored_size INTEGER NOT NULL CHECK (stored_size > 0),    -- bytes in the pack\n"
+		    "  codec       INTEGER NOT NULL,\n"
+		    "  pack_id     INTEGER NOT NULL,\n"
+		    "  pack_offset INTEGER NOT NULL,                            -- where its record starts\n"
+		    "  refs        INTEGER NOT NULL CHECK (refs >= 0),          -- extents and pictures that name it\n"
+		    "  born        INTEGER NOT NULL,                            -- commit that brought it, never changed\n"
+		    "  freed       INTEGER,                                     -- commit in which refs fell to 0\n"
+		    "  damaged     INTEGER NOT NULL DEFAULT 0                   -- its record does not check\n"
+		    ") STRICT" },
+	{ "chunks_by_hash", "CREATE INDEX chunks_by_hash ON chunks (substr(hash, 1, 8))" },
+	{ "packs", "CREATE TABLE packs (\n"
+		   "  id          INTEGER NOT NULL PRIMARY KEY,\n"
+		   "  live_bytes  INTEGER NOT NULL,               -- stored bytes of its chunks with refs > 0\n"
+		   "  last_commit INTEGER NOT NULL,               -- the last commit with a journal part or a picture in it\n"
+		   "  going       INTEGER NOT NULL DEFAULT 0      -- 1: its chunk rows are gone, the file goes next\n"
+		   ") STRICT" },
+	{ "state", "CREATE TABLE state (\n"
+		   "  id             INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),\n"
+		   "  commit_number  INTEGER NOT NULL,\n"
+		   "  record_pack    INTEGER NOT NULL,            -- where its commit record starts\n"
+		   "  record_offset  INTEGER NOT NULL,\n"
+		   "  end_pack       INTEGER NOT NULL,            -- the place behind it\n"
+		   "  end_offset     INTEGER NOT NULL,\n"
+		   "  checksum       INTEGER NOT NULL,            -- its header's XXH3-64\n"
+		   "  next_id        INTEGER NOT NULL,\n"
+		   "  next_chunk_id  INTEGER NOT NULL,\n"
+		   "  picture_commit INTEGER NOT NULL,\n"
+		   "  picture_pack   INTEGER NOT NULL,\n"
+		   "  picture_offset INTEGER NOT NULL,\n"
+		   "  journal_bytes  INTEGER NOT NULL\n"
+		   ") STRICT" },
+	{ "jobs", "CREATE TABLE jobs (\n"
+		  "  id       INTEGER NOT NULL PRIMARY KEY,\n"
+		  "  kind     TEXT    NOT NULL,\n"
+		  "  inode_id INTEGER NOT NULL,\n"
+		  "  state    TEXT    NOT NULL,\n"
+		  "  progress INTEGER NOT NULL DEFAULT 0,\n"
+		  "  attempts INTEGER NOT NULL DEFAULT 0,\n"
+		  "  error    TEXT\n"
+		  ") STRICT" },
+	/* ---- for people with sqlite3 ---- */
+	{ "files", "CREATE VIEW files AS\n"
+		   "  SELECT CASE d.path WHEN '' THEN e.name ELSE d.path || '/' || e.name END AS path, i.size,\n"
+		   "         i.mtime / 1000000000 AS mtime, c.mime,\n"
+		   "         (SELECT group_concat(name, ',') FROM (SELECT t.name FROM asset_tags a JOIN tags t ON t.id = a.tag_id\n"
+		   "            WHERE a.inode_id = i.id ORDER BY a.position)) AS tags\n"
+		   "  FROM entries e JOIN inodes i ON i.id = e.inode_id JOIN directories d ON d.id = e.directory_id\n"
+		   "  LEFT JOIN content c ON c.inode_id = i.id WHERE i.mode & 0xf000 = 0x8000" },
+	{ "duplicates", "CREATE VIEW duplicates AS\n"
+			"  SELECT x.chunk_id, count(DISTINCT x.manifest_id) AS manifests, c.raw_size\n"
+			"  FROM extents x JOIN chunks c ON c.id = x.chunk_id WHERE c.refs > 1\n"
+			"  GROUP BY x.chunk_id HAVING count(DISTINCT x.manifest_id) > 1" },
+	{ "tag_usage", "CREATE VIEW tag_usage AS\n"
+		       "  SELECT t.name, count(a.inode_id) AS files FROM tags t LEFT JOIN asset_tags a ON a.tag_id = t.id\n"
+		       "  GROUP BY t.id" },
+	{ "largest_directories", "CREATE VIEW largest_directories AS\n"
+				 "  SELECT d.path, count(*) AS files, sum(i.size) AS bytes FROM directories d\n"
+				 "  JOIN entries e ON e.directory_id = d.id JOIN inodes i ON i.id = e.inode_id\n"
+				 "  WHERE i.mode & 0xf000 = 0x8000 GROUP BY d.id ORDER BY bytes DESC" },
+};
+#define N_OBJECTS (sizeof(objects) / sizeof(objects[0]))
+
+int schema_create(struct db *db)
+{
+	char pragmas[128];
+	int r = db_exec(db, "BEGIN IMMEDIATE");
+
+	for (size_t i = 0; r == 0 && i < N_OBJECTS; i++)
+		r = db_exec(db, objects[i].sql);
+	(void)snprintf(pragmas, sizeof(pragmas), "PRAGMA application_id = %d; PRAGMA user_version = %d",
+		       SCHEMA_APPLICATION_ID, SCHEMA_VERSION);	/* two small numbers fit */
+	if (r == 0)
+		r = db_exec(db, pragmas);
+	if (r == 0)
+		r = db_exec(db, "COMMIT");
+	return r;
+}
+
+static int pragma_number(struct db *db, const char *pragma, int *ret)
+{
+	sqlite3_stmt *statement = NULL;
+	int code = sqlite3_prepare_v2(db->handle, pragma, -1, &statement, NULL);
+
+	if (code == SQLITE_OK)
+		code = sqlite3_step(statement);
+	if (code == SQLITE_ROW)
+		*ret = sqlite3_column_int(statement, 0);
+	(void)sqlite3_finalize(statement);	/* repeats the code */
+	return code == SQLITE_ROW ? 0 : db_errno(db, code, pragma);
+}
+
+/* Is `name` with the text `sql` one of ours? Automatic indices have no text. */
+static bool object_is_ours(const char *name, const char *sql)
+{
+	if (!name)
+		return false;
+	if (!sql)
+		return strncmp(name, "sqlite_autoindex_", 17) == 0;
+	for (size_t i = 0; i < N_OBJECTS; i++)
+		if (strcmp(objects[i].name, name) == 0)
+			return strcmp(objects[i].sql, sql) == 0;
+	return false;
+}
+
+int schema_verify(struct db *db)
+{
+	sqlite3_stmt *statement = NULL;
+	size_t n_ours = 0;
+	int version = 0;
+	int r = pragma_number(db, "PRAGMA user_version", &version);
+	int code;
+
+	if (r < 0)
+		return r;
+	if (version > SCHEMA_VERSION)
+		return log_err(-ENOTSUP, "%s: made by a newer vaultfs (schema %d, this program knows %d): use that one",
+			       db->path, version, SCHEMA_VERSION);
+	code = sqlite3_prepare_v2(db->handle, "SELECT name, sql FROM sqlite_schema", -1, &statement, NULL);
+	while (code == SQLITE_OK || code == SQLITE_ROW) {
+		const char *name, *sql;
+
+		code = sqlite3_step(statement);
+		if (code != SQLITE_ROW)
+			break;
+		name = (const char *)sqlite3_column_text(statement, 0);
+		sql = (const char *)sqlite3_column_text(statement, 1);
+		if (!object_is_ours(name, sql)) {
+			r = log_err(-EINVAL, "%s: holds something that vaultfs did not make: %s", db->path,
+				    name ? name : "(no name)");
+			break;
+		}
+		n_ours += sql != NULL;
+	}
+	(void)sqlite3_finalize(statement);	/* repeats the code */
+	if (r < 0)
+		return r;
+	if (code != SQLITE_DONE)
+		return db_errno(db, code, "reading the schema");
+	if (n_ours != N_OBJECTS)
+		return log_err(-EINVAL, "%s: is not a vault's database (%zu of %zu tables)", db->path, n_ours, N_OBJECTS);
+	return 0;
+}
