@@ -1,0 +1,21 @@
+/* bulk.h - the chunk index and the packs' rows as a whole: restored from records, counted anew, dropped by the pack.
+ *
+ * What single chunks need is in chunks.h. All calls hold the metadata lock. */
+#ifndef VAULTFS_BULK_H
+#define VAULTFS_BULK_H
+
+#include "vault_internal.h"
+
+/* Put the row of a chunk whose record was found at `item`, without references, born in commit `born`. A row of that id is
+ * pointed at this later record.  -EBADMSG the id stands for other content (logged). */
+int bulk_restore_locked(struct vault *vault, const struct packs_item *item, uint64_t born);
+
+/* Count all references anew, from extents and from the newest picture's chunks, and the packs' live bytes. Chunks without
+ * references are dead since the commit of vault->state. */
+int bulk_recount_locked(struct vault *vault, const uint64_t *picture_chunks, size_t n_picture_chunks);
+
+/* Remove the row of a dead chunk that stands in `pack`. 1 removed; 0 it stands elsewhere now, or is gone.  -EBUSY it is
+ * not dead (logged). */
+int bulk_remove_dead_locked(struct vault *vault, uint64_t chunk, uint64_t pack);
+
+#endif

@@ -1,0 +1,300 @@
+/* journal.c - recording, writing and replaying changesets. See journal.h.
+ *
+ * Source of the format and of the rules about keys: sqlite.org/sessionintro.html and the comments of sqlite3session.h. */
+#include "journal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "chunks.h"
+#include "codec.h"
+#include "schema.h"
+#include "state.h"
+
+struct journal {
+	struct vault *vault;
+	sqlite3_session *session;	/* NULL while nothing is recorded */
+	struct codec_context *codec;
+	/* of the stream that is being written */
+	uint8_t *raw;			/* RECORD_RAW_MAX bytes, `size` of them filled */
+	uint8_t *stored;		/* RECORD_RAW_MAX bytes of scratch */
+	uint64_t commit;
+	uint32_t size;
+	uint32_t n_parts;
+	uint64_t raw_size;
+	int error;
+};
+
+int journal_new(struct vault *vault, struct journal **ret)
+{
+	struct journal *journal = calloc(1, sizeof(*journal));
+	int r = journal ? codec_context_new(&journal->codec) : -ENOMEM;
+
+	if (r == 0) {
+		journal->vault = vault;
+		journal->raw = malloc(RECORD_RAW_MAX);
+		journal->stored = malloc(RECORD_RAW_MAX);
+		if (journal->raw && journal->stored) {
+			*ret = journal;
+			return 0;
+		}
+	}
+	journal_free(journal);
+	return log_err(-ENOMEM, "%s: no memory for the journal", vault->path);
+}
+
+void journal_free(struct journal *journal)
+{
+	if (!journal)
+		return;
+	journal_end_locked(journal);
+	codec_context_free(journal->codec);
+	free(journal->raw);
+	free(journal->stored);
+	free(journal);
+}
+
+int journal_begin_locked(struct journal *journal)
+{
+	int code = sqlite3session_create(journal->vault->db.handle, "main", &journal->session);
+
+	for (size_t i = 0; code == SQLITE_OK && schema_journalled[i]; i++)
+		code = sqlite3session_attach(journal->session, schema_journalled[i]);
+	if (code != SQLITE_OK)
+		journal_end_locked(journal);
+	return db_errno(&journal->vault->db, code, "recording changes");
+}
+
+void journal_end_locked(struct journal *journal)
+{
+	if (journal->session)
+		sqlite3session_delete(journal->session);
+	journal->session = NULL;
+}
+
+bool journal_is_empty_locked(const struct journal *journal)
+{
+	return !journal->session || sqlite3session_isempty(journal->session) != 0;
+}
+
+size_t journal_memory_locked(const struct journal *journal)
+{
+	return journal->session ? (size_t)sqlite3session_memory_used(journal->session) : 0;
+}
+
+/* ---- writing ---- */
+
+static int write_part(struct journal *w)
+{
+	struct record record = {
+		.type = RECORD_JOURNAL,
+		.raw_size = w->size,
+		.part = w->n_parts,
+		.n_parts = w->n_parts + 1,	/* how many there are at least; the commit record has the number */
+		.id = w->commit,
+	};
+	enum codec codec = CODEC_RAW;
+	struct place place;
+	int r = codec_encode(w->codec, w->raw, w->size, w->stored, &codec, &record.stored_size);
+
+	if (r < 0)
+		return r;
+	if (codec == CODEC_RAW)
+		record.stored_size = w->size;
+	record.codec = (uint8_t)codec;
+	r = packs_append(w->vault->packs, &record, codec == CODEC_RAW ? w->raw : w->stored, &place, NULL);
+	if (r < 0)
+		return r;
+	w->n_parts++;
+	w->raw_size += w->size;
+	w->size = 0;
+	return state_note_pack_locked(w->vault, place.pack, w->commit);
+}
+
+/* SQLite's output callback: gathers parts. */
+static int take_bytes(void *context, const void *bytes, int size)
+{
+	struct journal *w = context;
+	const uint8_t *from = bytes;
+	size_t left = (size_t)size;
+
+	while (left > 0 && w->error == 0) {
+		size_t n = RECORD_RAW_MAX - w->size;
+
+		if (n > left)
+			n = left;
+		memcpy(w->raw + w->size, from, n);
+		w->size += (uint32_t)n;
+		from += n;
+		left -= n;
+		if (w->size == RECORD_RAW_MAX)
+			w->error = write_part(w);
+	}
+	return w->error ? SQLITE_IOERR : SQLITE_OK;
+}
+
+int journal_write_locked(struct journal *journal, uint64_t commit, uint32_t *ret_n_parts, uint64_t *ret_raw_size)
+{
+	int code, r = 0;
+
+	journal->commit = commit;
+	journal->size = 0;
+	journal->n_parts = 0;
+	journal->raw_size = 0;
+	journal->error = 0;
+	code = journal->session ? sqlite3session_changeset_strm(journal->session, take_bytes, journal) : SQLITE_OK;
+	if (journal->error < 0)
+		return journal->error;
+	if (code != SQLITE_OK)
+		return db_errno(&journal->vault->db, code, "writing the journal");
+	if (journal->size > 0)
+		r = write_part(journal);
+	*ret_n_parts = journal->n_parts;
+	*ret_raw_size = journal->raw_size;
+	return r;
+}
+
+/* ---- reading ---- */
+
+static int piece_read(void *context, void *buffer, int *size)
+{
+	struct piece_source *p = context;
+	int filled = 0;
+
+	while (filled < *size) {
+		uint32_t n = p->size - p->position;
+
+		if (n == 0) {
+			if (p->next == p->n_pieces)
+				break;
+			p->position = 0;
+			p->size = 0;
+			p->error = p->load(p->context, p->next++, p->piece, &p->size);
+			if (p->error < 0)
+				return SQLITE_IOERR;
+			continue;
+		}
+		if (n > (uint32_t)(*size - filled))
+			n = (uint32_t)(*size - filled);
+		memcpy((uint8_t *)buffer + filled, p->piece + p->position, n);
+		p->position += n;
+		filled += (int)n;
+	}
+	*size = filled;
+	return SQLITE_OK;
+}
+
+static int piece_rewind(void *context)
+{
+	struct piece_source *p = context;
+
+	if (!p->piece)
+		p->piece = malloc(RECORD_RAW_MAX);
+	p->next = 0;
+	p->size = 0;
+	p->position = 0;
+	p->error = 0;
+	return p->piece ? 0 : -ENOMEM;
+}
+
+struct changeset_source piece_source_open(struct piece_source *pieces)
+{
+	return (struct changeset_source){ .read = piece_read, .rewind = piece_rewind, .context = pieces };
+}
+
+/* ---- replaying ---- */
+
+static int is_journalled(void *context, const char *table)
+{
+	(void)context;
+	for (size_t i = 0; schema_journalled[i]; i++)
+		if (strcmp(schema_journalled[i], table) == 0)
+			return 1;
+	return 0;
+}
+
+static int on_conflict(void *context, int conflict, sqlite3_changeset_iter *change)
+{
+	const char *table = "?";
+	int n_columns, operation, indirect;
+
+	(void)context;
+	(void)sqlite3changeset_op(change, &table, &n_columns, &operation, &indirect);	/* only for the message */
+	(void)log_err(-EBADMSG, "journal: a change of table %s does not fit (operation %d, conflict %d)", table, operation,
+		      conflict);
+	return SQLITE_CHANGESET_ABORT;
+}
+
+/* The chunk that one side of an extents row names; 0 when that column did not change. */
+static uint64_t chunk_of(sqlite3_value *value)
+{
+	return value ? (uint64_t)sqlite3_value_int64(value) : 0;
+}
+
+#define EXTENTS_CHUNK_ID 3	/* column of table extents */
+
+/* Add `delta` for each reference that the changes take (delta 1) or give back (delta -1). */
+static int count_change(struct vault *vault, sqlite3_changeset_iter *change, int operation, int delta)
+{
+	sqlite3_value *before = NULL, *after = NULL;
+	uint64_t chunk;
+
+	if (operation != SQLITE_INSERT)
+		(void)sqlite3changeset_old(change, EXTENTS_CHUNK_ID, &before);	/* NULL stays on failure */
+	if (operation != SQLITE_DELETE)
+		(void)sqlite3changeset_new(change, EXTENTS_CHUNK_ID, &after);	/* as above */
+	chunk = chunk_of(delta > 0 ? after : before);
+	return chunk ? chunk_ref_locked(vault, chunk, delta) : 0;
+}
+
+/* One pass over the changeset without applying it: references, and what else follows from the changes. */
+static int walk(struct vault *vault, struct changeset_source *source, int delta, struct changeset_effects *effects)
+{
+	sqlite3_changeset_iter *change = NULL;
+	int r = source->rewind(source->context);
+	int code, ended;
+
+	if (r < 0)
+		return r;
+	code = sqlite3changeset_start_strm(&change, source->read, source->context);
+	if (code != SQLITE_OK)
+		return db_errno(&vault->db, code, "reading the journal");
+	while (r == 0 && (code = sqlite3changeset_next(change)) == SQLITE_ROW) {
+		const char *table;
+		int n_columns, operation, indirect;
+
+		code = sqlite3changeset_op(change, &table, &n_columns, &operation, &indirect);
+		if (code != SQLITE_OK)
+			break;
+		if (strcmp(table, "extents") == 0 && n_columns == 5)
+			r = count_change(vault, change, operation, delta);
+		else if (strcmp(table, "entries") == 0)
+			effects->directories = true;
+	}
+	ended = sqlite3changeset_finalize(change);
+	if (r < 0)
+		return r;
+	if (code != SQLITE_DONE || ended != SQLITE_OK)
+		return db_errno(&vault->db, code != SQLITE_DONE ? code : ended, "reading the journal");
+	return 0;
+}
+
+int journal_apply_locked(struct vault *vault, struct changeset_source *source, bool count_references,
+			 struct changeset_effects *effects)
+{
+	int code, r = 0;
+
+	/* References are taken before others are given back, so that none passes through 0 on the way. */
+	if (count_references)
+		r = walk(vault, source, 1, effects);
+	if (r == 0 && count_references)
+		r = walk(vault, source, -1, effects);
+	if (r == 0)
+		r = source->rewind(source->context);
+	if (r < 0)
+		return r;
+	code = sqlite3changeset_apply_strm(vault->db.handle, source->read, source->context, is_journalled, on_conflict,
+					   NULL);
+	return db_errno(&vault->db, code, "applying the journal");
+}

@@ -1,0 +1,69 @@
+/* lock.c - the one writer's lock. See lock.h.
+ *
+ * The lock is the kernel's: it goes with the process, however that ends. The text is for people and for tools that look
+ * for the daemon: a first line with the pid, a second with the mount point. */
+#include "lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "auto.h"
+#include "log.h"
+
+#define LOCK_NAME "lock"
+
+/* What a lock file says, cut into its lines. */
+static void read_holder(int fd, char *text, size_t size, const char **ret_mount_point)
+{
+	ssize_t n = pread(fd, text, size - 1, 0);
+	char *line;
+
+	text[n > 0 ? n : 0] = '\0';
+	line = strchr(text, '\n');
+	*ret_mount_point = "";
+	if (!line)
+		return;
+	*line = '\0';
+	*ret_mount_point = line + 1;
+	line = strchr(line + 1, '\n');
+	if (line)
+		*line = '\0';
+}
+
+static int refuse(int fd, const char *path)
+{
+	char text[PATH_MAX + 64];
+	const char *mount_point;
+
+	read_holder(fd, text, sizeof(text), &mount_point);
+	if (*mount_point)
+		return log_err(-EBUSY, "%s: in use by process %s, mounted at %s: work there, or run 'vaultfs umount %s' first",
+			       path, text, mount_point, mount_point);
+	return log_err(-EBUSY, "%s: in use by process %s: wait until it has ended", path, *text ? text : "(unknown)");
+}
+
+int lock_take(int dir_fd, const char *path, const char *mount_point, bool read_only_disk, int *ret_fd)
+{
+	AUTO(fd) int fd = openat(dir_fd, LOCK_NAME, (read_only_disk ? O_RDONLY : O_RDWR | O_CREAT) | O_CLOEXEC, 0600);
+	char text[PATH_MAX + 64];
+	int n;
+
+	if (fd < 0 && read_only_disk && errno == ENOENT)
+		return 0;	/* copied without its lock: nobody can write here anyway */
+	if (fd < 0)
+		return log_err(-errno, "%s/%s: ", path, LOCK_NAME);
+	if (flock(fd, (read_only_disk ? LOCK_SH : LOCK_EX) | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? refuse(fd, path) : log_err(-errno, "%s/%s: locking: ", path, LOCK_NAME);
+	if (!read_only_disk) {
+		n = snprintf(text, sizeof(text), "%ld\n%s\n", (long)getpid(), mount_point ? mount_point : "");
+		if (ftruncate(fd, 0) < 0 || pwrite(fd, text, (size_t)n, 0) != n)
+			log_warn("%s/%s: could not write who holds it: %s", path, LOCK_NAME, strerror(errno));
+	}
+	*ret_fd = TAKE_FD(fd);
+	return 0;
+}

@@ -1,0 +1,53 @@
+/* space.c - the disk below the vault, and the reserve. See space.h. */
+#include "space.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#define RESERVE_NAME "reserve"
+#define PLENTY (4ull * SPACE_RESERVE)	/* bytes free at which a reserve is made */
+
+int vault_space(struct vault *vault, struct vault_space *ret)
+{
+	struct statvfs disk;
+
+	if (fstatvfs(vault->dir_fd, &disk) < 0)
+		return log_err(-errno, "%s: asking for free space: ", vault->path);
+	*ret = (struct vault_space){
+		.block_size = disk.f_frsize,
+		.blocks = disk.f_blocks,
+		.blocks_free = disk.f_bfree,
+		.blocks_available = disk.f_bavail,
+		.files = disk.f_files,
+		.files_free = disk.f_ffree,
+	};
+	return 0;
+}
+
+void space_renew_reserve(struct vault *vault)
+{
+	AUTO(fd) int fd = -1;
+	struct statvfs disk;
+	struct stat now;
+
+	if (fstatat(vault->dir_fd, RESERVE_NAME, &now, 0) == 0 && now.st_blocks * 512 >= (blkcnt_t)SPACE_RESERVE)
+		return;
+	if (fstatvfs(vault->dir_fd, &disk) < 0 || disk.f_bavail * disk.f_frsize < PLENTY)
+		return;
+	fd = openat(vault->dir_fd, RESERVE_NAME, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd < 0 || fallocate(fd, 0, 0, SPACE_RESERVE) < 0)
+		log_debug("%s: no reserve could be made", vault->path);
+}
+
+bool space_give_up_reserve(struct vault *vault)
+{
+	struct stat now;
+
+	if (fstatat(vault->dir_fd, RESERVE_NAME, &now, 0) < 0 || now.st_blocks == 0)
+		return false;
+	log_warn("%s: the disk is full: the reserve of %u MiB is given up to go on", vault->path, SPACE_RESERVE >> 20);
+	return unlinkat(vault->dir_fd, RESERVE_NAME, 0) == 0;
+}

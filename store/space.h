@@ -1,0 +1,15 @@
+/* space.h - the disk below: how much is free, and the reserve that lets a delete or a commit through when it is full. */
+#ifndef VAULTFS_SPACE_H
+#define VAULTFS_SPACE_H
+
+#include "vault_internal.h"
+
+#define SPACE_RESERVE (32u << 20)	/* bytes of the file `reserve` */
+
+/* Make the reserve if it is missing and there is plenty of room. Failing is no error: there just is none. */
+void space_renew_reserve(struct vault *vault);
+
+/* Free the reserve's blocks. True if there was one. */
+bool space_give_up_reserve(struct vault *vault);
+
+#endif

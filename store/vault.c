@@ -1,0 +1,531 @@
+/* vault.c - a vault as a whole: create, open, close, rebuild. */
+#include "vault.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "background.h"
+#include "cache.h"
+#include "chunks.h"
+#include "commit.h"
+#include "directories.h"
+#include "gc.h"
+#include "inodes.h"
+#include "live.h"
+#include "lock.h"
+#include "picture.h"
+#include "recover.h"
+#include "space.h"
+#include "state.h"
+#include "vault_internal.h"
+#include "workers.h"
+#include "xattrs.h"
+
+#define PACK_SIZE_DEFAULT (64ull << 20)
+#define PACK_SIZE_LEAST (1ull << 20)
+#define PACK_SIZE_MOST (1ull << 30)
+#define CACHE_DEFAULT (64u << 20)
+#define COMMIT_SECONDS_DEFAULT 5u
+
+#define DATABASE "vault.db"
+#define NEW_DATABASE "vault.db.new"
+#define PACKS "packs"
+
+int64_t clock_now_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);	/* cannot fail for this clock */
+	return now.tv_sec * 1000000000ll + now.tv_nsec;
+}
+
+bool vault_is_read_only(const struct vault *vault)
+{
+	return vault->read_only;
+}
+
+const char *vault_path(const struct vault *vault)
+{
+	return vault->path;
+}
+
+void vault_uuid(const struct vault *vault, uint8_t ret_uuid[16])
+{
+	memcpy(ret_uuid, vault->uuid, sizeof(vault->uuid));
+}
+
+/* ---- parts ---- */
+
+/* Release all there is, in the order opposite to opening. Nothing is committed here. */
+static void release(struct vault *vault)
+{
+	if (!vault)
+		return;
+	background_stop(TAKE(vault->background));
+	workers_free(TAKE(vault->workers));
+	commit_free(TAKE(vault->committer));
+	live_table_free(TAKE(vault->live));
+	cache_free(TAKE(vault->cache));
+	chunk_index_free(TAKE(vault->chunk_index));
+	db_close(&vault->db);
+	packs_close(TAKE(vault->packs));
+	if (vault->packs_fd >= 0)
+		(void)close(vault->packs_fd);	/* a directory: nothing to lose */
+	if (vault->lock_fd >= 0)
+		(void)close(vault->lock_fd);	/* gives the lock back */
+	if (vault->dir_fd >= 0)
+		(void)close(vault->dir_fd);
+	free(vault->path);
+	free(vault);
+}
+
+static void auto_vault(struct vault **vault)
+{
+	release(*vault);
+}
+
+static struct vault *new_vault(void)
+{
+	struct vault *vault = calloc(1, sizeof(*vault));
+
+	if (vault)
+		vault->dir_fd = vault->packs_fd = vault->lock_fd = -1;
+	else
+		(void)log_err(-ENOMEM, "no memory for a vault");
+	return vault;
+}
+
+/* "VAULT/NAME", malloc'ed. */
+static char *path_in(const struct vault *vault, const char *name)
+{
+	char *path = NULL;
+
+	if (asprintf(&path, "%s/%s", vault->path, name) < 0) {
+		(void)log_err(-ENOMEM, "%s: no memory to open it", vault->path);
+		return NULL;
+	}
+	return path;
+}
+
+static int open_packs(struct vault *vault)
+{
+	struct packs_options options = { .pack_size = vault->pack_size ? vault->pack_size : PACK_SIZE_DEFAULT,
+					 .read_only = vault->read_only };
+	AUTO(free) char *name = path_in(vault, PACKS);
+
+	if (!name)
+		return -ENOMEM;
+	memcpy(options.uuid, vault->uuid, sizeof(vault->uuid));
+	return packs_open(vault->packs_fd, name, &options, &vault->packs);
+}
+
+/* What files' content needs, also for reading only. */
+static int make_machinery(struct vault *vault, const struct vault_open_options *options)
+{
+	size_t cache_size = options && options->cache_size ? options->cache_size : CACHE_DEFAULT;
+	unsigned seconds = options && options->commit_seconds ? options->commit_seconds : COMMIT_SECONDS_DEFAULT;
+	int r = live_table_new(vault, &vault->live);
+
+	if (r == 0)
+		r = cache_new(cache_size, &vault->cache);
+	if (r == 0)
+		r = chunk_index_new(vault, &vault->chunk_index);
+	if (r == 0)
+		r = commit_new(vault, seconds);
+	if (r == 0)
+		r = workers_new(0, &vault->workers);
+	return r;
+}
+
+static int load_settings_locked(struct vault *vault)
+{
+	uint64_t average = 0;
+	uint8_t uuid[16];
+	int r = state_get_setting_locked(vault, "uuid", uuid, sizeof(uuid));
+
+	if (r == 0)
+		r = state_get_number_locked(vault, "chunk_average", &average);
+	if (r == 0)
+		r = state_get_number_locked(vault, "pack_size", &vault->pack_size);
+	if (r == -ENOENT)
+		return log_err(-EBADMSG, "%s: a setting is missing: run 'vaultfs rebuild %s'", vault->db.path, vault->path);
+	if (r < 0)
+		return r;
+	if (memcmp(uuid, vault->uuid, sizeof(uuid)) != 0)
+		return log_err(-EBADMSG, "%s: belongs to another vault than the packs beside it: put the right one back, or run "
+			       "'vaultfs rebuild %s'", vault->db.path, vault->path);
+	if (average > UINT32_MAX || chunker_params_init(&vault->chunking, (uint32_t)average) < 0 ||
+	    vault->pack_size < PACK_SIZE_LEAST || vault->pack_size > PACK_SIZE_MOST)
+		return log_err(-EBADMSG, "%s: impossible settings: run 'vaultfs rebuild %s'", vault->db.path, vault->path);
+	return 0;
+}
+
+/* ---- create ---- */
+
+static int make_root_locked(struct vault *vault)
+{
+	struct inode root = { .attr = { .id = VAULT_ROOT_ID, .mode = S_IFDIR | 0755, .uid = getuid(), .gid = getgid(),
+					.nlink = 2 } };
+	int64_t now = clock_now_ns();
+	int r;
+
+	root.attr.atime_ns = root.attr.mtime_ns = root.attr.ctime_ns = root.attr.btime_ns = now;
+	r = inode_insert_locked(vault, &root);
+	return r == 0 ? directories_add_locked(vault, VAULT_ROOT_ID) : r;
+}
+
+static int first_commit(struct vault *vault)
+{
+	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&vault->db.lock);
+	int r;
+
+	vault->state = (struct commit_state){ .end = packs_end(vault->packs), .next_id = VAULT_FIRST_COOKIE,
+					      .next_chunk_id = 1 };
+	r = commit_begin_locked(vault);
+	if (r == 0)
+		r = state_put_setting_locked(vault, "uuid", vault->uuid, sizeof(vault->uuid));
+	if (r == 0)
+		r = state_put_number_locked(vault, "chunk_average", vault->chunking.average);
+	if (r == 0)
+		r = state_put_number_locked(vault, "pack_size", vault->pack_size);
+	if (r == 0)
+		r = state_put_number_locked(vault, "created_ns", (uint64_t)clock_now_ns());
+	if (r == 0)
+		r = make_root_locked(vault);
+	return r == 0 ? commit_write_locked(vault) : r;
+}
+
+static int fill_new_vault(struct vault *vault)
+{
+	AUTO(free) char *database = path_in(vault, DATABASE);
+	int r = database ? lock_take(vault->dir_fd, vault->path, NULL, false, &vault->lock_fd) : -ENOMEM;
+
+	if (r < 0)
+		return r;
+	if (mkdirat(vault->dir_fd, PACKS, 0700) < 0)
+		return log_err(-errno, "%s/%s: ", vault->path, PACKS);
+	vault->packs_fd = openat(vault->dir_fd, PACKS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (vault->packs_fd < 0)
+		return log_err(-errno, "%s/%s: ", vault->path, PACKS);
+	r = open_packs(vault);
+	if (r == 0)
+		r = packs_start_writing(vault->packs, (struct place){ 0, 0 });
+	if (r == 0)
+		r = db_open(&vault->db, database, DB_OPEN_CREATE);
+	if (r == 0)
+		r = make_machinery(vault, NULL);
+	if (r == 0)
+		r = first_commit(vault);
+	if (r < 0)
+		return r;
+	space_renew_reserve(vault);
+	return fsync(vault->dir_fd) < 0 ? log_err(-errno, "%s: ", vault->path) : 0;
+}
+
+/* Take back what creating has made so far, after it failed. */
+static void remove_new_vault(struct vault *vault)
+{
+	static const char *const names[] = { DATABASE, DATABASE "-wal", DATABASE "-shm", "lock", "reserve",
+					     PACKS "/00000001.pack" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		(void)unlinkat(vault->dir_fd, names[i], 0);	/* what is not there need not go */
+	(void)unlinkat(vault->dir_fd, PACKS, AT_REMOVEDIR);
+	(void)rmdir(vault->path);
+}
+
+static int open_empty_directory(const char *path, struct vault *vault)
+{
+	AUTO(dir) DIR *dir = NULL;
+	const struct dirent *entry;
+	int fd;
+
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return log_err(-errno, "%s: cannot create the vault: ", path);
+	vault->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (vault->dir_fd < 0)
+		return errno == ENOTDIR ? log_err(-EEXIST, "%s: is there already, and not a directory", path) :
+					  log_err(-errno, "%s: cannot create the vault: ", path);
+	fd = openat(vault->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	dir = fd < 0 ? NULL : fdopendir(fd);
+	if (!dir) {
+		int error = errno;
+
+		if (fd >= 0)
+			(void)close(fd);
+		return log_err(-error, "%s: cannot look into it: ", path);
+	}
+	while ((entry = readdir(dir)) != NULL)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			return log_err(-EEXIST, "%s: is not empty: choose a name that does not exist yet", path);
+	vault->path = realpath(path, NULL);
+	return vault->path ? 0 : log_err(-errno, "%s: ", path);
+}
+
+int vault_create(const char *path, const struct vault_create_options *options)
+{
+	AUTO(vault) struct vault *vault = new_vault();
+	uint32_t average = options && options->chunk_average ? options->chunk_average : CHUNK_AVERAGE_DEFAULT;
+	int r;
+
+	if (!vault)
+		return -ENOMEM;
+	vault->pack_size = options && options->pack_size ? options->pack_size : PACK_SIZE_DEFAULT;
+	if (chunker_params_init(&vault->chunking, average) < 0)
+		return log_err(-EINVAL, "%s: chunks cannot average %" PRIu32 " bytes: a power of two from %u KiB to %u KiB is needed",
+			       path, average, CHUNK_AVERAGE_MIN >> 10, CHUNK_AVERAGE_MAX >> 10);
+	if (vault->pack_size < PACK_SIZE_LEAST || vault->pack_size > PACK_SIZE_MOST)
+		return log_err(-EINVAL, "%s: packs cannot be %" PRIu64 " bytes: 1 MiB to 1 GiB is needed", path,
+			       vault->pack_size);
+	if (getrandom(vault->uuid, sizeof(vault->uuid), 0) != sizeof(vault->uuid))
+		return log_err(-EIO, "%s: no random numbers for its uuid", path);
+	r = open_empty_directory(path, vault);
+	if (r < 0)
+		return r;
+	r = fill_new_vault(vault);
+	if (r < 0)
+		remove_new_vault(vault);
+	return r;
+}
+
+/* ---- open ---- */
+
+static bool is_read_only_disk(int dir_fd)
+{
+	struct statvfs disk;
+
+	return fstatvfs(dir_fd, &disk) == 0 && (disk.f_flag & ST_RDONLY);
+}
+
+/* The directory, its packs and their uuid: is it a vault at all? */
+static int open_directory(struct vault *vault, const char *path)
+{
+	int r;
+
+	vault->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (vault->dir_fd < 0)
+		return errno == ENOTDIR ? log_err(-EINVAL, "%s: is not a vault, but a file", path) :
+					  log_err(-errno, "%s: ", path);
+	vault->path = realpath(path, NULL);
+	if (!vault->path)
+		return log_err(-errno, "%s: ", path);
+	vault->packs_fd = openat(vault->dir_fd, PACKS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (vault->packs_fd < 0)
+		return errno == ENOENT ? log_err(-EINVAL, "%s: is not a vault (it has no directory packs): create one with "
+						 "'vaultfs init'", path) :
+					 log_err(-errno, "%s/%s: ", path, PACKS);
+	r = packs_find_uuid(vault->packs_fd, vault->uuid);
+	return r == -ENOENT ? log_err(-EINVAL, "%s: is not a vault (there are no packs in it)", path) : r;
+}
+
+/* Build the database anew beside the old one, and put it in its place. */
+static int build_database(struct vault *vault)
+{
+	AUTO(free) char *database = path_in(vault, DATABASE);
+	AUTO(free) char *fresh = path_in(vault, NEW_DATABASE);
+	int r = database && fresh ? 0 : -ENOMEM;
+
+	(void)unlinkat(vault->dir_fd, NEW_DATABASE, 0);	/* of an attempt that was cut off; usually none */
+	(void)unlinkat(vault->dir_fd, NEW_DATABASE "-wal", 0);
+	(void)unlinkat(vault->dir_fd, NEW_DATABASE "-shm", 0);
+	if (r == 0)
+		r = open_packs(vault);
+	if (r == 0)
+		r = db_open(&vault->db, fresh, DB_OPEN_CREATE);
+	if (r == 0) {
+		AUTO(unlock) pthread_mutex_t *held = lock_mutex(&vault->db.lock);
+
+		r = recover_rebuild_locked(vault);
+	}
+	db_close(&vault->db);
+	packs_close(TAKE(vault->packs));
+	memset(&vault->state, 0, sizeof(vault->state));
+	if (r < 0) {
+		(void)unlinkat(vault->dir_fd, NEW_DATABASE, 0);	/* the old one is still there */
+		return r;
+	}
+	/* The old one's log must not meet the new one. Without any database the next open builds one. */
+	if ((unlinkat(vault->dir_fd, DATABASE, 0) < 0 && errno != ENOENT) ||
+	    (unlinkat(vault->dir_fd, DATABASE "-wal", 0) < 0 && errno != ENOENT) ||
+	    (unlinkat(vault->dir_fd, DATABASE "-shm", 0) < 0 && errno != ENOENT) ||
+	    renameat(vault->dir_fd, NEW_DATABASE, vault->dir_fd, DATABASE) < 0 || fsync(vault->dir_fd) < 0)
+		return log_err(-errno, "%s: putting the new database in place: ", vault->path);
+	return 0;
+}
+
+static int open_database(struct vault *vault, bool read_only_disk)
+{
+	AUTO(free) char *database = path_in(vault, DATABASE);
+	unsigned flags = vault->shared ? DB_OPEN_READ_ONLY : read_only_disk ? DB_OPEN_IMMUTABLE : 0;
+	AUTO(unlock) pthread_mutex_t *held = NULL;
+	int r;
+
+	if (!database)
+		return -ENOMEM;
+	if (faccessat(vault->dir_fd, DATABASE, F_OK, 0) < 0) {
+		if (vault->shared || read_only_disk)
+			return log_err(-EROFS, "%s: has no vault.db, and none can be built on a read-only disk: copy it first",
+				       vault->path);
+		log_info("%s: has no vault.db: building it from the packs", vault->path);
+		r = build_database(vault);
+		if (r < 0)
+			return r;
+	}
+	r = db_open(&vault->db, database, flags);
+	if (r == -EBADMSG)
+		return log_err(r, "%s: vault.db is damaged: run 'vaultfs rebuild %s', which makes it anew from the packs",
+			       vault->path, vault->path);
+	if (r < 0)
+		return r;
+	held = lock_mutex(&vault->db.lock);
+	r = load_settings_locked(vault);
+	return r == 0 ? state_load_locked(vault, &vault->state) : r;
+}
+
+/* Bring the database up to the packs, or find that this must not be done. */
+static int roll_forward(struct vault *vault, bool read_only_disk)
+{
+	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&vault->db.lock);
+	struct recover_tail tail;
+	int r = recover_inspect(vault, &tail);
+
+	if (r < 0)
+		return r;
+	if (tail.cut_forbidden)
+		vault->read_only = true;
+	if (tail.n_commits == 0)
+		return 0;
+	if (read_only_disk) {
+		log_warn("%s: not closed cleanly, and the disk is read-only: showing commit %" PRIu64 "; %" PRIu64 " later ones "
+			 "appear when it is opened on a disk that can be written", vault->path, vault->state.commit,
+			 tail.n_commits);
+		return 0;
+	}
+	log_info("%s: was not closed cleanly: %" PRIu64 " commits are taken over from the packs", vault->path, tail.n_commits);
+	return recover_replay_locked(vault);
+}
+
+/* The tail behind the last commit goes, and what follows is appended there. */
+static int start_writing(struct vault *vault)
+{
+	AUTO(unlock) pthread_mutex_t *held = NULL;
+	int r = packs_start_writing(vault->packs, vault->state.end);
+
+	if (r < 0)
+		return r;
+	held = lock_mutex(&vault->db.lock);
+	r = commit_begin_locked(vault);
+	if (r == 0)
+		r = gc_finish_locked(vault);
+	return r == 0 ? commit_write_locked(vault) : r;
+}
+
+static int load_picture_size(struct vault *vault)
+{
+	struct picture picture;
+
+	if (vault->state.picture.pack != 0 && picture_read(vault, vault->state.picture, &picture) == 0) {
+		vault->picture_size = picture.raw_size;
+		free(picture.chunks);
+	}
+	return 0;
+}
+
+static int start(struct vault *vault, const struct vault_open_options *options)
+{
+	int r = make_machinery(vault, options);
+
+	if (r == 0) {
+		AUTO(unlock) pthread_mutex_t *held = lock_mutex(&vault->db.lock);
+
+		r = xattrs_load_locked(vault);
+	}
+	if (r < 0 || vault->read_only)
+		return r;
+	r = start_writing(vault);
+	if (r == 0)
+		r = load_picture_size(vault);
+	if (r == 0)
+		r = commit_start(vault);
+	return r == 0 ? background_start(vault) : r;
+}
+
+int vault_open(const char *path, const struct vault_open_options *options, struct vault **ret)
+{
+	AUTO(vault) struct vault *vault = new_vault();
+	bool read_only_disk;
+	int r;
+
+	if (!vault)
+		return -ENOMEM;
+	vault->shared = options && options->flags & VAULT_OPEN_SHARED;
+	r = open_directory(vault, path);
+	if (r < 0)
+		return r;
+	read_only_disk = is_read_only_disk(vault->dir_fd);
+	vault->read_only = read_only_disk || vault->shared || (options && options->flags & VAULT_OPEN_READ_ONLY);
+	if (!vault->shared)
+		r = lock_take(vault->dir_fd, vault->path, options ? options->mount_point : NULL, read_only_disk, &vault->lock_fd);
+	if (r == 0)
+		r = open_database(vault, read_only_disk);
+	if (r == 0)
+		r = open_packs(vault);
+	if (r == 0 && !vault->shared)
+		r = roll_forward(vault, read_only_disk);
+	if (r == -ESTALE && !read_only_disk) {
+		log_info("%s: vault.db is older than all packs: building it anew from them", vault->path);
+		db_close(&vault->db);
+		packs_close(TAKE(vault->packs));
+		r = build_database(vault);
+		if (r == 0)
+			r = open_database(vault, read_only_disk);
+		if (r == 0)
+			r = open_packs(vault);
+		if (r == 0)
+			r = roll_forward(vault, read_only_disk);
+	}
+	if (r == 0)
+		r = start(vault, options);
+	if (r < 0)
+		return r;
+	*ret = TAKE(vault);
+	return 0;
+}
+
+int vault_close(struct vault *vault)
+{
+	int r;
+
+	if (!vault)
+		return 0;
+	background_stop(TAKE(vault->background));
+	r = commit_stop(vault);
+	release(vault);
+	return r;
+}
+
+int vault_rebuild(const char *path)
+{
+	AUTO(vault) struct vault *vault = new_vault();
+	int r;
+
+	if (!vault)
+		return -ENOMEM;
+	r = open_directory(vault, path);
+	if (r == 0 && is_read_only_disk(vault->dir_fd))
+		r = log_err(-EROFS, "%s: stands on a read-only disk: copy it first", path);
+	if (r == 0)
+		r = lock_take(vault->dir_fd, vault->path, NULL, false, &vault->lock_fd);
+	return r == 0 ? build_database(vault) : r;
+}
