@@ -1,0 +1,169 @@
+/* live_internal.h - one inode in memory, as live.c, write_buffer.c, drain.c, file.c and file_read.c share it.
+ *
+ * How bytes flow in: vault_write() puts them into segments (write_buffer.c), which the chunker cuts as they come; what was
+ * cut becomes an operation in the inode's list and a job for the workers (drain.c), who store it as a chunk; extents are
+ * then replaced strictly in the order of the list. A reader sees extents, over them the operations in order, over them the
+ * segments: the newest bytes win, and nothing is ever in none of the three. */
+#ifndef VAULTFS_LIVE_INTERNAL_H
+#define VAULTFS_LIVE_INTERNAL_H
+
+#include "chunker.h"
+#include "chunks.h"
+#include "live.h"
+#include "manifest.h"
+#include "workers.h"
+
+#define SEGMENTS_MAX 256u	/* of one inode, before they are handed to the workers */
+#define WINDOW_MAX 128u		/* extents of an inode kept for reading */
+
+/* A run of bytes that were written and not cut yet. */
+struct segment {
+	uint64_t offset;	/* in the file */
+	uint32_t length;	/* bytes in data; at most the chunker's max */
+	uint32_t room;
+	uint8_t *data;
+	struct chunker chunker;	/* has seen all of data, unless `stale` */
+	bool stale;		/* data was patched behind the chunker's back: it must look again from the start */
+	uint32_t stored;	/* so many bytes from the start are in extents already, provisionally */
+	uint32_t n_stored;	/* in so many pieces */
+	uint64_t reserved;	/* bytes of pack room kept for it */
+};
+
+enum operation_kind {
+	OPERATION_STORE,	/* make [offset, offset + length) refer to a chunk with `data` */
+	OPERATION_HOLE,		/* make it a hole */
+	OPERATION_TRIM,		/* make all behind offset a hole: the end of the file is or was there */
+};
+
+/* A change of the extents. Extents change in the order of the list, whatever order the workers finish in. */
+struct operation {
+	struct job job;
+	struct live_inode *inode;	/* one reference */
+	struct operation *next;
+	enum operation_kind kind;
+	uint64_t number;		/* in the inode, ascending */
+	uint64_t offset, length;	/* TRIM: length reaches to the end of everything */
+	uint8_t *data;
+	uint64_t reserved;
+	struct chunk chunk;		/* once done: the chunk, with a reference that goes to the extent */
+	bool done;
+	bool queued;			/* a worker has it, or will */
+	int error;			/* of the last try; tried again by the next drain */
+};
+
+struct live_inode {
+	/* guarded by the table's lock */
+	struct live_inode *next;	/* in its hash bucket */
+	struct live_inode *next_dirty, **dirty_link;	/* in the list of those with something to drain or write back */
+	unsigned n_refs;		/* handles, operations, and whoever works with it just now */
+	unsigned n_handles;
+	uint64_t size;			/* the truth, from when the entry was made on */
+	int64_t atime_ns, mtime_ns, ctime_ns;	/* true where dirty says so */
+	bool dirty_size, dirty_times, dirty_atime;
+	uint64_t unmapped;		/* bytes written that no extent names yet: what st_blocks must not forget */
+
+	pthread_mutex_t lock;		/* order: this, metadata, leaves. Guards the rest */
+	uint64_t manifest_id;
+	struct segment **segments;	/* ascending, not overlapping */
+	uint32_t n_segments, segments_room;
+	struct operation *operations, **operations_end;
+	uint64_t n_operations;		/* ever made: the number of the newest */
+	uint64_t n_applied;		/* the number of the newest that is in extents */
+	uint64_t n_writes;		/* changes of content: re-chunking asks whether there was one */
+	bool changed;			/* content changed since it was announced */
+	bool tail_clean;		/* no extents stand behind the size */
+	struct extent *window;		/* extents around the last reads; NULL = not known */
+	uint32_t n_window;
+	uint64_t window_from, window_to;	/* what the window covers */
+	uint64_t next_read;		/* where a sequential reader reads next */
+	uint64_t ahead_to;		/* read-ahead has reached this */
+
+	struct vault *vault;		/* these never change */
+	uint64_t id;
+};
+
+struct live_table {
+	struct vault *vault;
+	pthread_mutex_t lock;		/* a leaf; guards the table and the first part of every entry */
+	struct live_inode **buckets;
+	size_t n_buckets, n_entries;
+	struct live_inode *dirty;	/* list */
+	size_t n_dirty;
+
+	pthread_mutex_t wait_lock;	/* a leaf of its own, for those who wait for operations to be applied */
+	pthread_cond_t applied;
+	uint64_t n_tellings;		/* guarded by wait_lock */
+	_Atomic unsigned n_waiting;
+	_Atomic uint64_t undrained;	/* bytes in segments (not stored) and operations of all inodes */
+	_Atomic uint64_t kept;		/* bytes in segments that are stored already */
+	_Atomic unsigned n_ahead;	/* read-ahead jobs under way */
+
+	pthread_mutex_t inline_lock;	/* held by who stores small operations on its own thread; only ever tried */
+	struct codec_context *inline_codec;
+};
+
+/* ---- live.c ---- */
+
+/* The entry of a regular file, made from its row if need be; the caller owns a reference.  -ENOENT; -EISDIR; -EINVAL. No
+ * lock is held. */
+int live_get(struct vault *vault, uint64_t id, struct live_inode **ret);
+struct live_inode *live_ref(struct live_inode *inode);
+void live_unref(struct live_inode *inode);	/* may free it: no lock of it is held */
+
+uint64_t live_size(struct live_inode *inode);
+
+/* A write or a truncation happened now: size (if it is larger, or `exactly`), mtime and ctime. */
+void live_changed(struct live_inode *inode, uint64_t size, bool exactly);
+void live_was_read(struct live_inode *inode);
+void live_add_unmapped(struct live_inode *inode, int64_t delta);
+
+/* See that live_first_dirty() finds the inode. */
+void live_set_dirty(struct live_inode *inode);
+
+/* Up to `n` inodes of the dirty list, each with a reference, and off the list. */
+size_t live_take_dirty(struct live_table *table, struct live_inode **ret, size_t n);
+
+size_t live_n_dirty(struct live_table *table);
+
+/* ---- write_buffer.c; the inode's lock is held for all ---- */
+
+/* Take `size` bytes at `offset`; room for them is reserved.  -ENOMEM: nothing was taken. */
+int buffer_write_locked(struct live_inode *inode, uint64_t offset, const uint8_t *data, size_t size, uint64_t reserved);
+
+/* Forget what is buffered for [offset, offset + length). -ENOMEM. */
+int buffer_cut_locked(struct live_inode *inode, uint64_t offset, uint64_t length);
+
+/* Turn what is buffered into operations. `final`: the runs end here. Otherwise they may go on: what is not stored yet is
+ * stored provisionally, and their bytes stay. -ENOMEM. */
+int buffer_emit_locked(struct live_inode *inode, bool final);
+
+bool buffer_touches_locked(const struct live_inode *inode, uint64_t offset, uint64_t length);
+
+/* ---- drain.c; the inode's lock is held ---- */
+
+/* Add an operation to the list; a STORE waits there for operations_queue_locked() or a drain. `data` is taken over, also
+ * on failure. -ENOMEM. */
+int operation_add_locked(struct live_inode *inode, enum operation_kind kind, uint64_t offset, uint64_t length,
+			 uint8_t *data, uint64_t reserved);
+
+/* Hand what is to be stored to the workers. */
+void operations_queue_locked(struct live_inode *inode);
+
+/* Apply what is done at the head of the list. No metadata lock is held. */
+void operations_apply_locked(struct live_inode *inode);
+
+/* Wait until the operations up to `number` are applied; helps the workers meanwhile. No lock is held.
+ * Returns the first error met by one of them, and 0 if all are applied. */
+int operations_wait(struct live_inode *inode, uint64_t number);
+
+/* Hand out and wait for all that is buffered for the inode. No lock is held. */
+int drain_inode(struct live_inode *inode);
+
+/* ---- file.c ---- */
+
+struct live_inode *file_inode(struct vault_file *file);
+
+/* Content changed and no handle is open any more: tell. No lock is held. */
+void announce_if_idle(struct live_inode *inode);
+
+#endif
