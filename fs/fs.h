@@ -1,0 +1,62 @@
+/* fs.h - the FUSE driver as others use it: options in, a mounted vault out.
+ *
+ * tools parse the command line, call fs_mount() and choose the exit status. The driver knows the vault only by vault.h. */
+#ifndef VAULTFS_FS_H
+#define VAULTFS_FS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct vault;
+
+struct fs_options {
+	bool foreground;		/* stay in front, log to stderr; not an -o option, the command's -f */
+	bool read_only;			/* ro */
+	bool allow_other;		/* allow_other */
+	bool nonempty;			/* nonempty: the mount point may hold something, which is then hidden */
+	bool writeback;			/* writeback: the kernel's writeback cache, with its weaker promise */
+	bool debug;			/* debug: log every request; implies foreground */
+	bool set_uid, set_gid;		/* uid=, gid= were given */
+	uid_t uid;			/* shown as the owner of everything, if set_uid */
+	gid_t gid;			/* and the group, if set_gid */
+	unsigned commit_seconds;	/* commit=; 0 = the vault's default */
+	size_t cache_size;		/* cache=, bytes of decoded chunks; 0 = the vault's default */
+	unsigned readahead_kib;		/* readahead=, what root writes to the mount's read_ahead_kb; 0 = leave it alone */
+	unsigned n_threads;		/* threads=, how many receive requests */
+	char *fsname;			/* fsname=, owned; NULL = the vault's absolute path */
+	char *kernel_options;		/* owned; comma-separated flags for the kernel, or NULL */
+};
+
+/* Defaults; release with fs_options_release(). */
+void fs_options_init(struct fs_options *options);
+void fs_options_release(struct fs_options *options);
+
+/* Add the `-o` list `comma_separated` (a backslash escapes the next character, as in libfuse). May be called repeatedly.
+ *   Errors  -EINVAL, -ENOMEM; one line is logged that names the option. */
+int fs_options_parse(struct fs_options *options, const char *comma_separated);
+
+/* What the caller runs beside the driver in the process that serves; each may be NULL. */
+struct fs_hooks {
+	void *context;
+	/* The vault is open and the mount negotiated; nothing was served yet. */
+	void (*on_opened)(struct vault *vault, void *context);
+	/* No request will come any more; the vault is closed when this returns. Called iff on_opened was. */
+	void (*on_closing)(struct vault *vault, void *context);
+};
+
+/* Mount the vault at `vault_path` on the directory `mount_point`. `hooks` may be NULL.
+ *
+ * Unless options->foreground, a daemon is forked first and the caller's process returns once the mount serves, or has
+ * failed; relative paths mean what they mean now. In the process that serves, the call returns after the clean end:
+ * everything committed, the vault closed.
+ *   Returns  in the parent: 0 mounted, or -errno; in the process that serves: 0 or the first error. All logged: until the
+ *            mount serves to where the caller logs, then (in a daemon) to syslog.
+ *   Note     signal dispositions of the serving process change: SIGTERM, SIGINT and SIGHUP unmount, SIGPIPE is ignored. */
+int fs_mount(const char *vault_path, const char *mount_point, const struct fs_options *options,
+	     const struct fs_hooks *hooks);
+
+/* The extended attribute of a mount's root that holds the absolute path of the vault behind it. */
+#define FS_VAULT_XATTR "user.vaultfs.vault"
+
+#endif

@@ -1,0 +1,73 @@
+/* handle.c - open files: what fi->fh points to.
+ *
+ * All handles are in one list, because a session that is cut off (a lazy or forced unmount) never releases them, and the
+ * vault wants every file closed before it closes. */
+#include "fs_internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "auto.h"
+
+struct handle {
+	struct vault_file *file;	/* never changes */
+	struct handle *previous, *next;	/* guarded by fs->handles_lock */
+};
+
+static struct handle *handle_of(const struct fuse_file_info *fi)
+{
+	return (struct handle *)(uintptr_t)fi->fh;
+}
+
+int handle_open(struct fs *fs, uint64_t id, struct fuse_file_info *fi)
+{
+	AUTO(free) struct handle *handle = calloc(1, sizeof(*handle));
+	int r;
+
+	if (!handle)
+		return log_err(-ENOMEM, "inode %" PRIu64 ": no memory to open it", id);
+	r = vault_file_open(fs->vault, id, &handle->file);
+	if (r < 0)
+		return r;
+
+	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&fs->handles_lock);
+
+	(void)held;
+	handle->next = fs->handles;
+	if (handle->next)
+		handle->next->previous = handle;
+	fs->handles = handle;
+	fi->fh = (uintptr_t)TAKE(handle);
+	return 0;
+}
+
+void handle_close(struct fs *fs, struct fuse_file_info *fi)
+{
+	struct handle *handle = handle_of(fi);
+
+	(void)pthread_mutex_lock(&fs->handles_lock);
+	if (handle->previous)
+		handle->previous->next = handle->next;
+	else
+		fs->handles = handle->next;
+	if (handle->next)
+		handle->next->previous = handle->previous;
+	(void)pthread_mutex_unlock(&fs->handles_lock);
+	vault_file_close(handle->file);
+	free(handle);
+}
+
+struct vault_file *handle_file(const struct fuse_file_info *fi)
+{
+	return handle_of(fi)->file;
+}
+
+void handle_close_all(struct fs *fs)
+{
+	while (fs->handles) {	/* no other thread serves any more */
+		struct fuse_file_info fi = { .fh = (uintptr_t)fs->handles };
+
+		handle_close(fs, &fi);
+	}
+}

@@ -1,0 +1,143 @@
+/* ops_file.c - open files: read, write, sync, and what else has a handle.
+ *
+ * There is no flush: writes are accepted one by one, so close(2) has nothing to wait for and nothing to report, and the
+ * kernel, answered ENOSYS once, saves the round trip. The end of a file's use is its RELEASE. */
+#include "ops.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "auto.h"
+#include "orphans.h"
+#include "reply.h"
+
+void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct fs *fs = fuse_req_userdata(req);
+	int r = handle_open(fs, ino, fi);
+
+	if (r < 0)
+		reply_failure(req, r);
+	else
+		reply_open(req, fs, NULL, fi);
+}
+
+void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	struct fs *fs = fuse_req_userdata(req);
+
+	handle_close(fs, fi);
+	orphans_hint(fs->orphans, ino);	/* the FORGET may have come first, when it was still open */
+	reply_done(req, 0);
+}
+
+void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
+{
+	char *buffer = worker_self()->reply;
+	ssize_t n;
+
+	(void)ino;
+	if (size > FS_BUFFER_SIZE || offset < 0) {	/* more than was negotiated; a short answer would mean the end */
+		reply_failure(req, -EINVAL);
+		return;
+	}
+	n = vault_read(handle_file(fi), (uint64_t)offset, buffer, size);
+	if (n < 0)
+		reply_failure(req, (int)n);
+	else
+		(void)fuse_reply_buf(req, buffer, (size_t)n);	/* an interrupted request needs no answer */
+}
+
+void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t offset, struct fuse_file_info *fi)
+{
+	unsigned flags = worker_self()->kill_priv ? VAULT_WRITE_KILL_PRIV : 0;
+	int r;
+
+	(void)ino;
+	r = offset < 0 ? -EINVAL : vault_write(handle_file(fi), (uint64_t)offset, data, size, flags);
+	if (r < 0)
+		reply_failure(req, r);
+	else
+		(void)fuse_reply_write(req, size);	/* as above */
+}
+
+struct sync_request {
+	struct fs *fs;
+	fuse_req_t req;
+};
+
+static void sync_done(void *context, int result)
+{
+	AUTO(free) struct sync_request *sync = context;
+	struct fs *fs = sync->fs;
+
+	reply_done(sync->req, result);
+	(void)pthread_mutex_lock(&fs->syncs_lock);
+	if (--fs->n_syncs == 0)
+		(void)pthread_cond_broadcast(&fs->syncs_done);
+	(void)pthread_mutex_unlock(&fs->syncs_lock);
+}
+
+/* Also FSYNCDIR. A commit takes everything, so it does not matter what is asked for. */
+void op_fsync(fuse_req_t req, fuse_ino_t ino, int only_data, struct fuse_file_info *fi)
+{
+	struct fs *fs = fuse_req_userdata(req);
+	struct sync_request *sync = malloc(sizeof(*sync));
+
+	(void)only_data;
+	(void)fi;
+	if (!sync) {
+		reply_failure(req, log_err(-ENOMEM, "inode %" PRIu64 ": no memory to sync it", (uint64_t)ino));
+		return;
+	}
+	*sync = (struct sync_request){ .fs = fs, .req = req };
+	(void)pthread_mutex_lock(&fs->syncs_lock);
+	fs->n_syncs++;
+	(void)pthread_mutex_unlock(&fs->syncs_lock);
+	vault_sync_then(fs->vault, sync_done, sync);
+}
+
+void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length, struct fuse_file_info *fi)
+{
+	int r;
+
+	(void)ino;
+	if (offset < 0 || length <= 0)
+		r = -EINVAL;
+	else
+		r = vault_fallocate(handle_file(fi), mode, (uint64_t)offset, (uint64_t)length);
+	reply_done(req, r);
+}
+
+void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct fuse_file_info *fi)
+{
+	uint64_t found;
+	int r;
+
+	(void)ino;
+	r = offset < 0 ? -ENXIO : vault_seek(handle_file(fi), (uint64_t)offset, whence, &found);
+	if (r < 0)
+		reply_failure(req, r);
+	else
+		(void)fuse_reply_lseek(req, (off_t)found);	/* as above */
+}
+
+void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t offset_in, struct fuse_file_info *fi_in,
+			fuse_ino_t ino_out, off_t offset_out, struct fuse_file_info *fi_out, size_t length, int flags)
+{
+	ssize_t n;
+
+	(void)ino_in;
+	(void)ino_out;
+	if (flags != 0 || offset_in < 0 || offset_out < 0)
+		n = -EINVAL;
+	else
+		n = vault_copy_range(handle_file(fi_in), (uint64_t)offset_in, handle_file(fi_out),
+				     (uint64_t)offset_out, length);
+	if (n < 0)
+		reply_failure(req, (int)n);
+	else
+		(void)fuse_reply_write(req, (size_t)n);	/* as above */
+}

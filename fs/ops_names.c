@@ -1,0 +1,198 @@
+/* ops_names.c - names: look up, make, link, remove, rename, forget. */
+#include "ops.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "orphans.h"
+#include "reply.h"
+
+/* NFS servers ask for "." and ".."; they are not stored. */
+static int lookup_dots(struct fs *fs, uint64_t id, const char *name, struct vault_attr *ret)
+{
+	uint64_t parent = id;
+
+	if (name[1] == '.') {
+		int r = vault_parent(fs->vault, id, &parent);
+
+		if (r < 0)
+			return r;
+	}
+	return vault_getattr(fs->vault, parent, ret);
+}
+
+static bool is_dots(const char *name)
+{
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+}
+
+void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct fs *fs = fuse_req_userdata(req);
+	struct vault_attr attr;
+	int r;
+
+	if (strnlen(name, VAULT_NAME_MAX + 1) > VAULT_NAME_MAX)
+		r = -ENAMETOOLONG;
+	else if (is_dots(name))
+		r = lookup_dots(fs, parent, name, &attr);
+	else
+		r = vault_lookup(fs->vault, parent, name, &attr);
+
+	if (r == -ENOENT)
+		reply_absent(req);	/* the kernel may remember this too */
+	else if (r < 0)
+		reply_failure(req, r);
+	else
+		reply_entry(req, fs, &attr);
+}
+
+static int make(fuse_req_t req, uint64_t parent, const char *name, mode_t mode, dev_t rdev, const char *target,
+		struct vault_attr *ret)
+{
+	struct fs *fs = fuse_req_userdata(req);
+	const struct fuse_ctx *caller = fuse_req_ctx(req);
+	struct vault_attr wanted = { .mode = mode, .uid = caller->uid, .gid = caller->gid, .rdev = rdev };
+
+	return vault_make(fs->vault, parent, name, &wanted, target, ret);
+}
+
+static void make_and_reply(fuse_req_t req, uint64_t parent, const char *name, mode_t mode, dev_t rdev,
+			   const char *target)
+{
+	struct vault_attr attr;
+	int r = make(req, parent, name, mode, rdev, target, &attr);
+
+	if (r < 0)
+		reply_failure(req, r);
+	else
+		reply_entry(req, fuse_req_userdata(req), &attr);
+}
+
+void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
+{
+	make_and_reply(req, parent, name, mode, S_ISCHR(mode) || S_ISBLK(mode) ? rdev : 0, NULL);
+}
+
+void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	make_and_reply(req, parent, name, S_IFDIR | (mode & ~(mode_t)S_IFMT), 0, NULL);
+}
+
+void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
+{
+	make_and_reply(req, parent, name, S_IFLNK | 0777, 0, target);
+}
+
+/* The name was there after all: open what it is, as open(2) without O_EXCL does. */
+static int open_existing(struct fs *fs, uint64_t parent, const char *name, int flags, struct vault_attr *ret)
+{
+	struct vault_attr empty = { .size = 0 };
+	int r = vault_lookup(fs->vault, parent, name, ret);
+
+	if (r < 0)
+		return r;
+	if (flags & O_TRUNC)
+		return vault_setattr(fs->vault, ret->id, VAULT_SET_SIZE, &empty, ret);
+	return 0;
+}
+
+void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi)
+{
+	struct fs *fs = fuse_req_userdata(req);
+	struct vault_attr attr;
+	int r = make(req, parent, name, S_IFREG | (mode & ~(mode_t)S_IFMT), 0, NULL, &attr);
+
+	if (r == -EEXIST && !(fi->flags & O_EXCL))
+		r = open_existing(fs, parent, name, fi->flags, &attr);
+	if (r >= 0)
+		r = handle_open(fs, attr.id, fi);
+	if (r < 0)
+		reply_failure(req, r);
+	else
+		reply_open(req, fs, &attr, fi);
+}
+
+void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, const char *new_name)
+{
+	struct fs *fs = fuse_req_userdata(req);
+	struct vault_attr attr;
+	int r = vault_link(fs->vault, ino, new_parent, new_name, &attr);
+
+	if (r < 0)
+		reply_failure(req, r);
+	else
+		reply_entry(req, fs, &attr);
+}
+
+/* `lost` has one name less; without any it is purged once the kernel has forgotten it. */
+static void name_lost(struct fs *fs, const struct vault_attr *lost)
+{
+	if (lost->id != 0 && lost->nlink == 0)
+		orphans_add(fs->orphans, lost->id);
+}
+
+void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct fs *fs = fuse_req_userdata(req);
+	struct vault_attr lost = { .id = 0 };
+	int r = vault_unlink(fs->vault, parent, name, &lost);
+
+	if (r >= 0)
+		name_lost(fs, &lost);	/* before the reply, which may bring the FORGET at once */
+	reply_done(req, r);
+}
+
+void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct fs *fs = fuse_req_userdata(req);
+	struct vault_attr lost = { .id = 0 };
+	int r = vault_rmdir(fs->vault, parent, name, &lost);
+
+	if (r >= 0)
+		name_lost(fs, &lost);
+	reply_done(req, r);
+}
+
+void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
+	       unsigned flags)
+{
+	struct fs *fs = fuse_req_userdata(req);
+	struct vault_attr lost = { .id = 0 };
+	unsigned vault_flags = 0;
+	int r;
+
+	if (flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE)) {
+		reply_failure(req, -EINVAL);
+		return;
+	}
+	if (flags & RENAME_NOREPLACE)
+		vault_flags |= VAULT_RENAME_NOREPLACE;
+	if (flags & RENAME_EXCHANGE)
+		vault_flags |= VAULT_RENAME_EXCHANGE;
+	r = vault_rename(fs->vault, parent, name, new_parent, new_name, vault_flags, &lost);
+	if (r >= 0)
+		name_lost(fs, &lost);
+	reply_done(req, r);
+}
+
+void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t n_lookups)
+{
+	struct fs *fs = fuse_req_userdata(req);
+
+	(void)n_lookups;	/* not counted: the kernel is asked before anything is purged */
+	orphans_hint(fs->orphans, ino);
+	fuse_reply_none(req);
+}
+
+void op_forget_multi(fuse_req_t req, size_t n, struct fuse_forget_data *forgets)
+{
+	struct fs *fs = fuse_req_userdata(req);
+
+	for (size_t i = 0; i < n; i++)
+		orphans_hint(fs->orphans, forgets[i].ino);
+	fuse_reply_none(req);
+}

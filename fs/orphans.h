@@ -1,0 +1,29 @@
+/* orphans.h - inodes without a name: purged once the kernel has forgotten them.
+ *
+ * No table of the kernel's look-ups is kept. A FORGET is only a hint that it is worth asking; the kernel is asked with a
+ * notification, from one thread that holds no lock. What is not remembered here (memory is bounded) or was left over by a
+ * crash is found in the vault, by a slow sweep. */
+#ifndef VAULTFS_ORPHANS_H
+#define VAULTFS_ORPHANS_H
+
+#include "fs_internal.h"
+
+struct orphans;
+
+/* Start the thread, which begins with what an earlier mount left.  -errno, logged. */
+int orphans_start(struct fs *fs);
+
+/* `id` has no name any more. */
+void orphans_add(struct orphans *orphans, uint64_t id);
+
+/* The kernel may have forgotten `id`, or it was closed; cheap for an inode that has a name. NULL is fine: a read-only
+ * mount purges nothing. */
+void orphans_hint(struct orphans *orphans, uint64_t id);
+
+/* End the thread; NULL is fine. */
+void orphans_free(struct orphans *orphans);
+
+/* Purge every inode without a name: the session is over, so nobody uses them. */
+void orphans_purge_all(struct fs *fs);
+
+#endif
