@@ -1,0 +1,216 @@
+/* cmd_info.c - `vaultfs info`: everything known about one file. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "auto.h"
+#include "command.h"
+#include "json.h"
+#include "listing.h"
+#include "log.h"
+#include "tags.h"
+#include "target.h"
+#include "text.h"
+#include "vault.h"
+
+struct findings {
+	const char *path;
+	struct vault_attr attr;
+	struct vault_file_info info;          /* of regular files */
+	char *mime, *tags, *comment, *rating; /* owned; NULL when there is none */
+};
+
+static void findings_release(struct findings *f)
+{
+	free(f->mime);
+	free(f->tags);
+	free(f->comment);
+	free(f->rating);
+}
+
+static inline void auto_findings(struct findings *f)
+{
+	findings_release(f);
+}
+
+/* An xattr as text; NULL when there is none. */
+static int get_text(struct vault *vault, uint64_t id, const char *name, char **ret)
+{
+	AUTO(free) char *value = malloc(VAULT_XATTR_MAX + 1);
+	ssize_t n;
+
+	if (!value)
+		return log_err(-ENOMEM, "info: no memory for %s", name);
+	n = vault_getxattr(vault, id, name, value, VAULT_XATTR_MAX);
+	if (n == -ENODATA || n == -EOPNOTSUPP)
+		return 0;
+	if (n < 0)
+		return (int)n;
+	value[n] = '\0';
+	*ret = TAKE(value);
+	return 0;
+}
+
+static int find_out(struct vault *vault, const struct target *target, const char *path, struct findings *ret)
+{
+	uint64_t id;
+	int r = target_resolve("info", target, vault, path, &ret->attr);
+
+	if (r < 0)
+		return r;
+	id = ret->attr.id;
+	ret->path = path && *path ? path : target->given;
+	if (S_ISREG(ret->attr.mode))
+		r = vault_file_info(vault, id, &ret->info);
+	if (r == 0)
+		r = get_text(vault, id, "user.mime_type", &ret->mime);
+	if (r == 0)
+		r = get_text(vault, id, "user.xdg.tags", &ret->tags);
+	if (r == 0)
+		r = get_text(vault, id, "user.xdg.comment", &ret->comment);
+	if (r == 0)
+		r = get_text(vault, id, "user.baloo.rating", &ret->rating);
+	return r;
+}
+
+static void print_text_line(const char *label, const char *text)
+{
+	(void)printf("%-10s", label);
+	text_print_name(text ? text : "-");
+	(void)putchar('\n');
+}
+
+static void print_table(const struct findings *f)
+{
+	const struct vault_file_info *i = &f->info;
+
+	print_text_line("Path", f->path);
+	(void)printf("Inode     %" PRIu64 ", a %s with %u name%s\n", f->attr.id, listing_type(f->attr.mode),
+		     f->attr.nlink, f->attr.nlink == 1 ? "" : "s");
+	print_text_line("Type", f->mime);
+	(void)printf("Mode      %s, owner %u:%u\n", text_from_mode(f->attr.mode).text, f->attr.uid,
+		     f->attr.gid);
+	(void)printf("Modified  %s\n", text_from_time(f->attr.mtime_ns).text);
+	print_text_line("Tags", f->tags);
+	if (f->rating)
+		print_text_line("Rating", f->rating);
+	if (f->comment)
+		print_text_line("Note", f->comment);
+	if (!S_ISREG(f->attr.mode))
+		return;
+	(void)printf("Size      %s (%s bytes)", text_from_size(f->attr.size).text,
+		     text_from_count(f->attr.size).text);
+	if (i->mapped_bytes < f->attr.size)
+		(void)printf(", %s of it holes", text_from_size(f->attr.size - i->mapped_bytes).text);
+	(void)printf("\nChunks    %s, in %s extents\n", text_from_count(i->n_chunks).text,
+		     text_from_count(i->n_extents).text);
+	(void)printf("Unique    %s that no other file uses\n", text_from_size(i->unique_bytes).text);
+	(void)printf("Shared    %s that others use too\n", text_from_size(i->shared_bytes).text);
+	(void)printf("Stored    %s in packs\n", text_from_size(i->stored_bytes).text);
+}
+
+static int put_tags(int *r, json_t *object, const char *text)
+{
+	AUTO(tags) struct tags tags = { 0 };
+	json_t *words = json_array();
+
+	if (text)
+		*r = tags_add(&tags, text);
+	for (size_t i = 0; i < tags.n && *r == 0; i++) {
+		AUTO(free) char *utf8 = text_to_utf8(tags.words[i]);
+
+		if (json_array_append_new(words, utf8 ? json_string(utf8) : NULL) < 0)
+			*r = log_err(-ENOMEM, "info: no memory for the output");
+	}
+	json_put(r, object, "tags", words);
+	return *r;
+}
+
+static void put_text(int *r, json_t *object, const char *key, const char *text)
+{
+	if (text)
+		json_put_bytes(r, object, key, text);
+	else
+		json_put(r, object, key, json_null());
+}
+
+static int print_json(const struct findings *f)
+{
+	AUTO(json) json_t *object = json_object();
+	char mode[16];
+	int r = 0;
+
+	(void)snprintf(mode, sizeof(mode), "%04o", f->attr.mode & 07777u);
+	json_put_bytes(&r, object, "path", f->path);
+	json_put(&r, object, "type", json_string(listing_type(f->attr.mode)));
+	json_put_number(&r, object, "inode", f->attr.id);
+	json_put(&r, object, "mode", json_string(mode));
+	json_put_number(&r, object, "links", f->attr.nlink);
+	json_put_number(&r, object, "uid", f->attr.uid);
+	json_put_number(&r, object, "gid", f->attr.gid);
+	json_put_number(&r, object, "size", f->attr.size);
+	json_put_time(&r, object, "mtime", f->attr.mtime_ns);
+	put_text(&r, object, "mime_type", f->mime);
+	if (r == 0)
+		(void)put_tags(&r, object, f->tags);
+	put_text(&r, object, "comment", f->comment);
+	json_put(&r, object, "rating", f->rating ? json_integer(strtoll(f->rating, NULL, 10)) : json_null());
+	if (S_ISREG(f->attr.mode)) {
+		json_put_number(&r, object, "mapped_bytes", f->info.mapped_bytes);
+		json_put_number(&r, object, "extents", f->info.n_extents);
+		json_put_number(&r, object, "chunks", f->info.n_chunks);
+		json_put_number(&r, object, "unique_bytes", f->info.unique_bytes);
+		json_put_number(&r, object, "shared_bytes", f->info.shared_bytes);
+		json_put_number(&r, object, "stored_bytes", f->info.stored_bytes);
+	}
+	return r < 0 ? r : json_print(object, JSON_INDENT(2));
+}
+
+static int run(const struct command *self, int argc, char **argv)
+{
+	static const struct option options[] = { { "json", no_argument, NULL, 'j' }, COMMAND_LAST_OPTIONS };
+	AUTO(target) struct target target = { 0 };
+	AUTO(vault) struct vault *vault = NULL;
+	AUTO(findings) struct findings findings = { 0 };
+	bool as_json = false;
+	int c;
+
+	while ((c = command_option(self, argc, argv, "", options)) != -1) {
+		if (c == 'h')
+			return command_help(self);
+		if (c != 'j')
+			return STATUS_USAGE;
+		as_json = true;
+	}
+	if (argc - optind < 1 || argc - optind > 2)
+		return command_misused(self, "name a path in a mount, or a vault and a path in it");
+	if (target_find(self->name, argv[optind], &target) < 0 ||
+	    target_open(self->name, &target, &vault) < 0 ||
+	    find_out(vault, &target, argc - optind == 2 ? argv[optind + 1] : NULL, &findings) < 0)
+		return STATUS_FAILED;
+	if (!as_json)
+		print_table(&findings);
+	else if (print_json(&findings) < 0)
+		return STATUS_FAILED;
+	return command_finish_output(self);
+}
+
+const struct command cmd_info = {
+	.name = "info",
+	.summary = "everything known about one file",
+	.usage = "[--json] PATH\n"
+		 "[--json] VAULT|MOUNT PATH",
+	.help = "Shows a file's type, tags, size, and how it is stored: how many of its bytes no other file\n"
+		"uses, how many it shares, and what all of them take in the packs. PATH alone is a path in a\n"
+		"mount; behind VAULT or MOUNT it is a path in there.\n"
+		"\n"
+		"      --json  one JSON object; vaultfs(1) lists the keys\n"
+		"  -h, --help  this text\n"
+		"\n"
+		"Example: vaultfs info ~/Media/Videos/film.mkv\n"
+		"         vaultfs info ~/Media.vault Videos/film.mkv\n",
+	.run = run,
+};

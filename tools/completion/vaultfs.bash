@@ -1,0 +1,54 @@
+# Bash completion for vaultfs(1).
+
+# Directories, or any path, as the shell would complete them.
+_vaultfs_paths() {
+	compopt -o filenames 2>/dev/null
+	mapfile -t COMPREPLY < <(compgen "-${1}" -- "$cur")
+}
+
+_vaultfs_words() {
+	mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur")
+}
+
+_vaultfs() {
+	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
+	local commands='init mount umount sync stats ls info tag import export rebuild version help'
+	local options=
+	COMPREPLY=()
+
+	if ((COMP_CWORD == 1)); then
+		_vaultfs_words "$commands --help --version"
+		return
+	fi
+	case $command in
+	init) options='--chunk-size --pack-size' ;;
+	mount) options='-f -r -o' ;;
+	umount) options='--lazy --timeout' ;;
+	stats | info) options='--json' ;;
+	ls) options='-l -R --json' ;;
+	tag) options='--json' ;;
+	import) options='--into --update --one-file-system --quiet' ;;
+	export) options='--update --quiet' ;;
+	esac
+
+	case $command:$prev in
+	init:--chunk-size | init:-c) _vaultfs_words '16K 32K 64K 128K 256K 512K' && return ;;
+	init:--pack-size | init:-p) _vaultfs_words '16M 64M 256M 1G' && return ;;
+	mount:-o) _vaultfs_words 'ro rw allow_other commit= cache= uid= gid= umask= fsname= writeback' && return ;;
+	umount:--timeout | umount:-t | import:--into | import:-i) return ;;
+	esac
+
+	if [[ $cur == -* ]]; then
+		_vaultfs_words "$options --help"
+		return
+	fi
+	case $command in
+	help) _vaultfs_words "$commands" ;;
+	tag) if ((COMP_CWORD == 2)); then _vaultfs_words 'add rm set ls'; else _vaultfs_paths f; fi ;;
+	info) _vaultfs_paths f ;;
+	version) ;;
+	*) _vaultfs_paths d ;;
+	esac
+}
+
+complete -F _vaultfs vaultfs
