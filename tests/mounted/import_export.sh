@@ -1,0 +1,42 @@
+#!/bin/bash
+# import_export.sh - a tree goes straight into a vault and comes out of it again, mounted or not, with nothing lost.
+. "$(dirname "$0")/lib.sh"
+make_sample "$WORK/sample"
+setfattr -n user.xdg.tags -v 'one,two' "$WORK/sample/plain/text 1"
+make_vault
+
+part "in"
+run "$VAULTFS" import "$WORK/sample" "$VAULT"
+expect_equal "import ($ERR)" "$STATUS" 0
+expect_equal "nothing on stderr that is no terminal" "$ERR" ""
+expect "import to another place" "$VAULTFS" import --into deep/er "$WORK/sample" "$VAULT"
+refused "$WORK/absent" "$VAULTFS" import "$WORK/absent" "$VAULT"
+refused 'sample' "$VAULTFS" import "$WORK/sample" "$VAULT"
+misused "$VAULTFS" import "$WORK/sample"
+
+part "out, unmounted"
+expect "export all" "$VAULTFS" export "$VAULT" "$WORK/out"
+same_tree "exported" "$WORK/sample" "$WORK/out/sample"
+same_tree "exported from the other place" "$WORK/sample" "$WORK/out/deep/er"
+expect "export a part" "$VAULTFS" export "$VAULT" deep/er/plain "$WORK/part"
+same_tree "the part" "$WORK/sample/plain" "$WORK/part" -o
+refused 'absent' "$VAULTFS" export "$VAULT" absent "$WORK/none"
+refused "$WORK/out" "$VAULTFS" export "$VAULT" "$WORK/out"
+
+part "mounted"
+mount_vault
+same_tree "as mounted" "$WORK/sample" "$MNT/sample"
+same_tree "as mounted, at the other place" "$WORK/sample" "$MNT/deep/er"
+expect_equal "tags came along" "$("$VAULTFS" tag ls "$MNT/sample/plain/text 1" | sort | tr '\n' ' ')" "one two "
+refused "$MNT" "$VAULTFS" import "$WORK/sample" "$VAULT"
+echo "just written" >"$MNT/sample/new"
+expect "export from the mount" "$VAULTFS" export "$MNT" sample "$WORK/out-mounted"
+expect_equal "with what was just written" "$(cat "$WORK/out-mounted/new")" "just written"
+run "$VAULTFS" ls "$MNT" sample
+expect_equal "ls of the mount" "$STATUS" 0
+grep -qx 'new' <<<"$OUT" || fail "ls does not list what was just written: $OUT"
+umount_vault
+run "$VAULTFS" ls "$VAULT" sample
+grep -qx 'new' <<<"$OUT" || fail "ls of the vault: $OUT"
+run "$VAULTFS" info --json "$VAULT" "sample/new"
+expect_equal "info ($ERR)" "$STATUS" 0
