@@ -13,6 +13,7 @@
 #define DEFAULT_READAHEAD_KIB 1024
 #define DEFAULT_THREADS 4
 #define MAX_THREADS 32
+#define MAX_CACHE_MIB 1048576
 #define MAX_COMMIT_SECONDS 86400
 
 void fs_options_init(struct fs_options *options)
@@ -27,35 +28,25 @@ void fs_options_release(struct fs_options *options)
 	fs_options_init(options);
 }
 
-/* A decimal number of at most `most`, with an optional K, M or G (powers of 1024). */
-static int parse_number(const char *name, const char *text, bool with_unit, uint64_t most, uint64_t *ret)
+/* A decimal number of at most `most`. */
+static int parse_number(const char *name, const char *text, uint64_t most, uint64_t *ret)
 {
-	static const char units[] = "KMG";
-	unsigned shift = 0;
 	char *end = NULL;
 	unsigned long long n;
 
 	errno = 0;
 	n = strtoull(text, &end, 10);
-	if (with_unit && end != text && *end) {
-		const char *unit = strchr(units, *end >= 'a' ? *end - 'a' + 'A' : *end);
-
-		if (unit) {
-			shift = 10 * (unsigned)(unit - units + 1);
-			end++;
-		}
-	}
-	if (errno != 0 || text[0] < '0' || text[0] > '9' || *end || n > (most >> shift))
+	if (errno != 0 || text[0] < '0' || text[0] > '9' || *end || n > most)
 		return log_err(-EINVAL, "mount option %s=%s: not a number up to %llu", name, text,
 			       (unsigned long long)most);
-	*ret = (uint64_t)n << shift;
+	*ret = (uint64_t)n;
 	return 0;
 }
 
 static int parse_unsigned(const char *name, const char *text, unsigned least, unsigned most, unsigned *ret)
 {
 	uint64_t n = 0;
-	int r = parse_number(name, text, false, most, &n);
+	int r = parse_number(name, text, most, &n);
 
 	if (r < 0)
 		return r;
@@ -155,18 +146,18 @@ static int parse_value(struct fs_options *options, const char *word, const char 
 	int r;
 
 	if (strcmp(word, "uid") == 0) {
-		r = parse_number(word, value, false, UINT32_MAX - 1, &n);
+		r = parse_number(word, value, UINT32_MAX - 1, &n);
 		options->uid = (uid_t)n;
 		options->set_uid = true;
 	} else if (strcmp(word, "gid") == 0) {
-		r = parse_number(word, value, false, UINT32_MAX - 1, &n);
+		r = parse_number(word, value, UINT32_MAX - 1, &n);
 		options->gid = (gid_t)n;
 		options->set_gid = true;
 	} else if (strcmp(word, "commit") == 0) {
 		r = parse_unsigned(word, value, 1, MAX_COMMIT_SECONDS, &options->commit_seconds);
 	} else if (strcmp(word, "cache") == 0) {
-		r = parse_number(word, value, true, SIZE_MAX / 2, &n);
-		options->cache_size = (size_t)n;
+		r = parse_number(word, value, MAX_CACHE_MIB, &n);
+		options->cache_size = (size_t)n << 20;
 	} else if (strcmp(word, "readahead") == 0) {
 		r = parse_unsigned(word, value, 0, 1u << 20, &options->readahead_kib);
 	} else if (strcmp(word, "threads") == 0) {

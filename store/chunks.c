@@ -179,7 +179,7 @@ static int find_locked(struct vault *vault, const struct digest *hash, uint32_t 
 int chunk_claim_locked(struct vault *vault, const struct digest *hash, uint32_t raw_size, struct chunk *ret,
 		       uint64_t *ret_damaged_id)
 {
-	struct chunk chunk;
+	struct chunk chunk = { 0 };
 	uint64_t damaged_id = 0;
 	int r = find_locked(vault, hash, raw_size, &chunk, &damaged_id);
 
@@ -254,6 +254,7 @@ int chunk_set_damaged_locked(struct vault *vault, uint64_t id)
 	return db_run(&vault->db, set);
 }
 
+/* Live bytes are in their rows already. */
 int chunks_flush_locked(struct vault *vault)
 {
 	(void)vault;

@@ -344,7 +344,8 @@ static int finish_locked(struct vault *vault, const struct commit_state *state)
 	}
 	if (!sqlite3_get_autocommit(vault->db.handle))
 		(void)db_exec(&vault->db, "ROLLBACK");	/* what counts stands in the packs */
-	space_give_up_reserve(vault);
+	if (r == -ENOSPC)
+		(void)space_give_up_reserve(vault);	/* if there is one */
 	r = recover_replay_locked(vault);
 	if (r < 0) {
 		commit_fail(vault);

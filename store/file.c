@@ -11,6 +11,7 @@
 #include "commit.h"
 #include "inodes.h"
 #include "live_internal.h"
+#include "xattrs.h"
 
 #define FILE_SIZE_MAX ((uint64_t)INT64_MAX)
 #define COPY_EXTENTS 5000u	/* copied in one call: some 50 ms under the metadata lock */
@@ -113,6 +114,8 @@ static int kill_priv(struct live_inode *inode)
 	int r = commit_lock(inode->vault, &held);
 	uint32_t kill = S_ISUID;
 
+	if (r == 0)
+		r = xattrs_drop_capability_locked(inode->vault, inode->id);
 	if (r == 0)
 		r = inode_get_locked(inode->vault, inode->id, &row);
 	if (r < 0)

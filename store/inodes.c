@@ -25,7 +25,8 @@ static const char *const sql[] = {
 			   "atime, mtime, ctime, btime, mapped, rdev) "
 			   "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
 	[Q_INODE_PUT] = "UPDATE inodes SET mode = ?3, uid = ?4, gid = ?5, nlink = ?6, size = ?7, "
-			"atime = ?8, mtime = ?9, ctime = ?10 WHERE id = ?1",
+			"atime = ?8, mtime = ?9, ctime = ?10 "
+			"WHERE id = ?1",
 	[Q_INODE_ADD_MAPPED] = "UPDATE inodes SET mapped = mapped + ?2 WHERE id = ?1",
 	[Q_INODE_SET_MANIFEST] = "UPDATE inodes SET manifest_id = ?2, mapped = ?3 WHERE id = ?1",
 	[Q_INODE_DELETE] = "DELETE FROM inodes WHERE id = ?1",

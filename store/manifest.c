@@ -167,7 +167,7 @@ static int ref_range_locked(struct vault *vault, uint64_t manifest, uint64_t fro
 
 static int extent_from_row(struct vault *vault, uint64_t manifest, sqlite3_stmt *row, struct extent *ret)
 {
-	struct run run;
+	struct run run = { 0 };
 	int r = run_from_row(vault, manifest, row, &run);
 
 	if (r < 0)
@@ -261,7 +261,7 @@ static int look_locked(struct vault *vault, uint64_t manifest, uint64_t from, ui
 	bind_u64(row, 1, manifest);
 	bind_u64(row, 2, end);
 	while ((r = db_step(&vault->db, row)) > 0) {
-		struct run run;
+		struct run run = { 0 };
 
 		r = run_from_row(vault, manifest, row, &run);
 		if (r < 0)
@@ -343,7 +343,7 @@ int manifest_replace_locked(struct vault *vault, uint64_t manifest, uint64_t off
 	AUTO(savepoint) struct savepoint all = { 0 };
 	struct run run = { offset, length, chunk, chunk_offset };
 	int64_t grown = chunk ? (int64_t)length : 0;
-	struct touched touched;
+	struct touched touched = { .n = 0 };
 	int r;
 
 	if (length == 0 || offset > END_OF_ALL || length > END_OF_ALL - offset)
@@ -373,7 +373,7 @@ int manifest_replace_locked(struct vault *vault, uint64_t manifest, uint64_t off
 static int trim_locked(struct vault *vault, uint64_t manifest, uint64_t from, uint32_t most, int64_t *ret_mapped, uint32_t *ret_n)
 {
 	AUTO(savepoint) struct savepoint all = { 0 };
-	struct touched touched;
+	struct touched touched = { .n = 0 };
 	int r = look_locked(vault, manifest, from, END_OF_ALL, most, &touched);
 
 	if (r < 0)
@@ -445,7 +445,7 @@ int manifest_copy_locked(struct vault *vault, uint64_t from, uint64_t from_offse
 			 uint64_t length, uint32_t max_extents, uint64_t *ret_length, int64_t *ret_mapped)
 {
 	AUTO(savepoint) struct savepoint all = { 0 };
-	struct touched touched;
+	struct touched touched = { .n = 0 };
 	uint64_t mapped = 0;
 	int r;
 
@@ -486,7 +486,7 @@ static int note_dropped_locked(struct vault *vault, uint64_t manifest)
 int manifest_drop_locked(struct vault *vault, uint64_t manifest)
 {
 	AUTO(savepoint) struct savepoint all = { 0 };
-	struct touched touched;
+	struct touched touched = { .n = 0 };
 	int r = look_locked(vault, manifest, 0, END_OF_ALL, DROP_AT_ONCE, &touched);
 
 	if (r < 0 || touched.n == 0)

@@ -31,8 +31,7 @@ struct importer {
 	struct pool *pool;
 	struct stat top;             /* of the source; its st_dev counts for one_file_system */
 	struct stat vault_directory; /* not imported into itself */
-	struct seen
-		links; /* inodes of the source with several names -> inodes of the vault; walking thread only */
+	struct seen links; /* inodes with several names -> those of the vault; walking thread only */
 	struct metadata_losses losses;
 	atomic_uint_fast64_t n_failed; /* a counter; orders nothing */
 };

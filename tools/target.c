@@ -26,7 +26,9 @@ static int looks_like_vault(const char *path)
 
 	if (dir < 0 || fstatat(dir, "packs", &st, 0) < 0 || !S_ISDIR(st.st_mode))
 		return 0;
-	return faccessat(dir, "lock", F_OK, 0) == 0 || faccessat(dir, "vault.db", F_OK, 0) == 0;
+	/* A vault whose packs alone were saved can be rebuilt from them. */
+	return faccessat(dir, "lock", F_OK, 0) == 0 || faccessat(dir, "vault.db", F_OK, 0) == 0 ||
+	       faccessat(dir, "packs/00000001.pack", F_OK, 0) == 0;
 }
 
 static int find_failed(const char *what, const char *path, int r)

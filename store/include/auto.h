@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include <dirent.h>
 
-#define AUTO(kind) __attribute__((cleanup(auto_##kind)))
+#define AUTO(kind) __attribute__((cleanup(auto_##kind), unused))
 
 #define TAKE(p)                       \
 	__extension__({               \

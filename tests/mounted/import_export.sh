@@ -18,8 +18,8 @@ part "out, unmounted"
 expect "export all" "$VAULTFS" export "$VAULT" "$WORK/out"
 same_tree "exported" "$WORK/sample" "$WORK/out/sample"
 same_tree "exported from the other place" "$WORK/sample" "$WORK/out/deep/er"
-expect "export a part" "$VAULTFS" export "$VAULT" deep/er/plain "$WORK/part"
-same_tree "the part" "$WORK/sample/plain" "$WORK/part" -o
+expect "export a part" "$VAULTFS" export "$VAULT" deep/er/plain/deeper "$WORK/part"
+same_tree "the part" "$WORK/sample/plain/deeper" "$WORK/part" -o
 refused 'absent' "$VAULTFS" export "$VAULT" absent "$WORK/none"
 refused "$WORK/out" "$VAULTFS" export "$VAULT" "$WORK/out"
 

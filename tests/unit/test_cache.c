@@ -577,7 +577,8 @@ static bool is_asleep(pid_t tid)
 	file = fopen(path, "re");
 	if (!file)
 		return false;
-	(void)fgets(line, sizeof(line), file);	/* a line that is empty says no */
+	if (!fgets(line, sizeof(line), file))
+		line[0] = '\0';	/* says no */
 	(void)fclose(file);
 	after_name = strrchr(line, ')');
 	return after_name && after_name[1] == ' ' && after_name[2] == 'S';

@@ -192,7 +192,7 @@ static void trees__deeper_than_a_path_work(void **state)
 {
 	struct fixture *f = *state;
 	char name[VAULT_NAME_MAX + 1];
-	uint64_t ids[41] = { VAULT_ROOT_ID };
+	uint64_t ids[41] = { VAULT_ROOT_ID }, half;
 	struct vault_attr attr;
 	const char *text;
 
@@ -203,6 +203,9 @@ static void trees__deeper_than_a_path_work(void **state)
 	assert_int_equal(strlen(path(f, ids[16])), VAULT_PATH_MAX); /* 16 * 255 + 15 */
 	assert_string_equal(path(f, ids[17]), "NULL");
 	assert_string_equal(path(f, ids[40]), "NULL");
+	half = fixture_directory(f, ids[15], name + 128); /* 15 * 256 + 127 bytes */
+	assert_int_equal(strlen(path(f, fixture_directory(f, half, name + 128))), VAULT_PATH_MAX);
+	assert_string_equal(path(f, fixture_directory(f, half, name + 127)), "NULL"); /* one byte more */
 	assert_int_equal(number(f, N_WRONG), 0);
 	assert_int_equal(CHANGE(f, vault_rename(f->vault, VAULT_ROOT_ID, name, ids[40], "x", 0, &attr)),
 			 -EINVAL);
