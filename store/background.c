@@ -20,7 +20,8 @@
 #define CHECKPOINT_SIZE (16ull << 20)	/* bytes of write-ahead log that are worth a checkpoint at once */
 #define CHECKPOINT_IDLE_NS (2 * SECOND_NS)	/* without a commit: then any log is */
 #define PICTURE_LEAST (4ull << 20)	/* bytes of changesets below which no picture is written for their sake */
-#define LOOK_AGAIN_S 15			/* seconds between looks while nothing is committed: re-chunking waits for idleness */
+#define NAP_MS 200			/* at least so long between looks */
+#define LOOK_AGAIN_MS 5000		/* between looks while nothing is committed: a log may be idle, a file to re-chunk */
 
 struct background {
 	struct vault *vault;
@@ -30,22 +31,38 @@ struct background {
 
 	pthread_mutex_t lock;		/* a leaf; guards what follows */
 	pthread_cond_t wake;
-	uint64_t n_commits;		/* counts background_wake(): each thread compares with what it has seen */
+	_Atomic uint64_t n_commits;	/* counts background_wake(): each thread compares with what it has seen */
+	_Atomic unsigned n_asleep;	/* threads that want to be woken */
 	_Atomic bool stopping;
 };
 
-/* Sleep until there was another commit than `seen`, or for `seconds`. Returns the new count; false on stopping. */
-static bool sleep_until_commit(struct background *b, uint64_t *seen, int seconds)
+static struct timespec in_ms(int64_t ms)
 {
 	struct timespec until;
-	bool on;
 
 	(void)clock_gettime(CLOCK_REALTIME, &until);	/* cannot fail for this clock */
-	until.tv_sec += seconds;
+	until.tv_nsec += (ms % 1000) * 1000000;
+	until.tv_sec += ms / 1000 + until.tv_nsec / SECOND_NS;
+	until.tv_nsec %= SECOND_NS;
+	return until;
+}
+
+/* Sleep until there was another commit than `seen`, or for LOOK_AGAIN_MS. False on stopping. First a nap in which nobody
+ * wakes us: where one commit follows another, each would only be disturbed. */
+static bool sleep_until_commit(struct background *b, uint64_t *seen)
+{
+	struct timespec until = in_ms(NAP_MS);
+	bool on;
+
 	(void)pthread_mutex_lock(&b->lock);
+	while (!b->stopping && pthread_cond_timedwait(&b->wake, &b->lock, &until) != ETIMEDOUT)
+		;
+	until = in_ms(LOOK_AGAIN_MS);
+	b->n_asleep++;
 	while (!b->stopping && b->n_commits == *seen)
 		if (pthread_cond_timedwait(&b->wake, &b->lock, &until) == ETIMEDOUT)
 			break;
+	b->n_asleep--;
 	*seen = b->n_commits;
 	on = !b->stopping;
 	(void)pthread_mutex_unlock(&b->lock);
@@ -58,8 +75,10 @@ void background_wake(struct vault *vault)
 
 	if (!b)
 		return;
-	(void)pthread_mutex_lock(&b->lock);
 	b->n_commits++;
+	if (b->n_asleep == 0)
+		return;
+	(void)pthread_mutex_lock(&b->lock);
 	(void)pthread_cond_broadcast(&b->wake);
 	(void)pthread_mutex_unlock(&b->lock);
 }
@@ -80,24 +99,30 @@ int background_checkpoint(struct vault *vault)
 	return moved >= in_log;
 }
 
+static int64_t idle_ns(const struct vault *vault)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);	/* cannot fail for this clock */
+	return now.tv_sec * SECOND_NS + now.tv_nsec - commit_last_ns(vault);
+}
+
 static void *checkpoint_thread(void *context)
 {
 	struct background *b = context;
 	struct vault *vault = b->vault;
 	uint64_t seen = 0;
-	int64_t done_for = 0;		/* the commit whose log was moved */
+	uint64_t moved = 0;		/* bytes of the log when it was last moved: it is longer now, or began anew */
 
-	while (sleep_until_commit(b, &seen, 1)) {
-		struct timespec now;
-		int64_t last = commit_last_ns(vault), idle;
+	do {
+		uint64_t size = commit_wal_size(vault);
+		uint64_t grown = size >= moved ? size - moved : size;
 
-		(void)clock_gettime(CLOCK_MONOTONIC, &now);	/* cannot fail for this clock */
-		idle = now.tv_sec * SECOND_NS + now.tv_nsec - last;
-		if (last == done_for || (commit_wal_size(vault) < CHECKPOINT_SIZE && idle < CHECKPOINT_IDLE_NS))
+		if (grown == 0 || (grown < CHECKPOINT_SIZE && idle_ns(vault) < CHECKPOINT_IDLE_NS))
 			continue;
-		if (background_checkpoint(vault) > 0 || idle < CHECKPOINT_IDLE_NS)
-			done_for = last;
-	}
+		if (background_checkpoint(vault) > 0 || grown >= CHECKPOINT_SIZE)
+			moved = size;
+	} while (sleep_until_commit(b, &seen));
 	return NULL;
 }
 
@@ -148,7 +173,8 @@ static int tidy(struct background *b)
 	}
 	if (r == 0 && outlook.n_ready > 0)
 		r = gc_step(vault);
-	space_renew_reserve(vault);
+	if (!b->stopping)
+		space_renew_reserve(vault);
 	while (r >= 0 && !b->stopping && (r = file_rechunk_step(vault)) > 0)
 		;
 	return r;
@@ -164,7 +190,7 @@ static void *janitor_thread(void *context)
 
 		if (r < 0 && r != -EROFS && r != -EINTR)
 			log_debug("%s: tidying up stopped with error %d; it goes on after the next commit", b->vault->path, -r);
-	} while (sleep_until_commit(b, &seen, LOOK_AGAIN_S));
+	} while (sleep_until_commit(b, &seen));
 	return NULL;
 }
 

@@ -14,8 +14,8 @@
 #include "codec.h"
 #include "commit.h"
 
-#define HASH_PREFIX 8	/* bytes of a hash that index chunks_by_hash is made of */
-#define SCRATCH_MOST 4	/* buffers of RECORD_RAW_MAX bytes that are kept for later */
+#define HASH_PREFIX 8  /* bytes of a hash that index chunks_by_hash is made of */
+#define SCRATCH_MOST 4 /* buffers of RECORD_RAW_MAX bytes that are kept for later */
 
 enum {
 	Q_FIND,
@@ -31,13 +31,16 @@ enum {
 
 static const char *const sql[N_QUERIES] = {
 	/* The first term is the index's expression to the letter. */
-	[Q_FIND] = "SELECT " CHUNK_COLUMNS("c") ", c.damaged FROM chunks c WHERE substr(c.hash, 1, 8) = ?1 AND c.hash = ?2"
+	[Q_FIND] = "SELECT " CHUNK_COLUMNS
+		   ", c.damaged FROM chunks c WHERE substr(c.hash, 1, 8) = ?1 AND c.hash = ?2"
 		   " AND c.raw_size = ?3",
-	[Q_GET] = "SELECT " CHUNK_COLUMNS("c") ", c.hash FROM chunks c WHERE c.id = ?1",
-	[Q_ADD] = "INSERT INTO chunks (id, hash, raw_size, stored_size, codec, pack_id, pack_offset, refs, born)"
-		  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8)",
-	[Q_REPLACE] = "UPDATE chunks SET stored_size = ?4, codec = ?5, pack_id = ?6, pack_offset = ?7, refs = refs + 1,"
-		      " freed = NULL, damaged = 0 WHERE id = ?1 AND hash = ?2 AND raw_size = ?3",
+	[Q_GET] = "SELECT " CHUNK_COLUMNS ", c.hash FROM chunks c WHERE c.id = ?1",
+	[Q_ADD] =
+		"INSERT INTO chunks (id, hash, raw_size, stored_size, codec, pack_id, pack_offset, refs, born)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 1, ?8)",
+	[Q_REPLACE] =
+		"UPDATE chunks SET stored_size = ?4, codec = ?5, pack_id = ?6, pack_offset = ?7, refs = refs + 1,"
+		" freed = NULL, damaged = 0 WHERE id = ?1 AND hash = ?2 AND raw_size = ?3",
 	[Q_COUNT] = "SELECT refs, pack_id, stored_size FROM chunks WHERE id = ?1",
 	[Q_SET_REFS] = "UPDATE chunks SET refs = ?2, freed = ?3 WHERE id = ?1",
 	[Q_SET_DAMAGED] = "UPDATE chunks SET damaged = 1 WHERE id = ?1",
@@ -58,10 +61,11 @@ int chunk_from_row(struct vault *vault, sqlite3_stmt *row, int first, struct chu
 	uint64_t stored_size = column_u64(row, first + 4);
 	uint64_t codec = column_u64(row, first + 5);
 
-	if (id == 0 || id > INT64_MAX || pack == 0 || pack > INT64_MAX || offset < PACK_HEADER_SIZE || offset > INT64_MAX ||
-	    raw_size == 0 || raw_size > RECORD_RAW_MAX || stored_size == 0 || stored_size > raw_size || codec > CODEC_ZLIB ||
-	    (codec == CODEC_RAW && stored_size != raw_size))
-		return log_err(-EBADMSG, "%s: chunk %" PRId64 ": impossible place or sizes", vault->db.path, (int64_t)id);
+	if (id == 0 || id > INT64_MAX || pack == 0 || pack > INT64_MAX || offset < PACK_HEADER_SIZE ||
+	    offset > INT64_MAX || raw_size == 0 || raw_size > RECORD_RAW_MAX || stored_size == 0 ||
+	    stored_size > raw_size || codec > CODEC_ZLIB || (codec == CODEC_RAW && stored_size != raw_size))
+		return log_err(-EBADMSG, "%s: chunk %" PRId64 ": impossible place or sizes", vault->db.path,
+			       (int64_t)id);
 	*ret = (struct chunk){
 		.id = id,
 		.place = { pack, offset },
@@ -82,7 +86,8 @@ int chunk_get_locked(struct vault *vault, uint64_t id, struct chunk *ret)
 	if (r <= 0)
 		return r < 0 ? r : -ENOENT;
 	if (sqlite3_column_bytes(row, CHUNK_N_COLUMNS) != (int)sizeof(ret->hash.bytes))
-		return log_err(-EBADMSG, "%s: chunk %" PRIu64 ": its hash is not 32 bytes", vault->db.path, id);
+		return log_err(-EBADMSG, "%s: chunk %" PRIu64 ": its hash is not 32 bytes", vault->db.path,
+			       id);
 	r = chunk_from_row(vault, row, 0, ret);
 	if (r == 0)
 		memcpy(ret->hash.bytes, sqlite3_column_blob(row, CHUNK_N_COLUMNS), sizeof(ret->hash.bytes));
@@ -115,7 +120,8 @@ static int count_get_locked(struct vault *vault, uint64_t id, struct count *ret)
 	r = db_step(&vault->db, row);
 	if (r <= 0)
 		return r;
-	*ret = (struct count){ sqlite3_column_int64(row, 0), column_u64(row, 1), sqlite3_column_int64(row, 2) };
+	*ret = (struct count){ sqlite3_column_int64(row, 0), column_u64(row, 1),
+			       sqlite3_column_int64(row, 2) };
 	return 1;
 }
 
@@ -126,7 +132,7 @@ static int set_refs_locked(struct vault *vault, uint64_t id, int64_t refs)
 	bind_u64(set, 1, id);
 	bind_i64(set, 2, refs);
 	if (refs == 0)
-		bind_u64(set, 3, vault->state.commit + 1);	/* else freed becomes NULL */
+		bind_u64(set, 3, vault->state.commit + 1); /* else freed becomes NULL */
 	return db_run(&vault->db, set);
 }
 
@@ -141,9 +147,11 @@ int chunk_ref_locked(struct vault *vault, uint64_t id, int64_t delta)
 	if (found < 0)
 		return found;
 	if (found == 0)
-		return log_err(-EBADMSG, "%s: chunk %" PRIu64 " is named, but there is none", vault->db.path, id);
+		return log_err(-EBADMSG, "%s: chunk %" PRIu64 " is named, but there is none", vault->db.path,
+			       id);
 	if (__builtin_add_overflow(count.refs, delta, &refs) || refs < 0)
-		return log_err(-EBADMSG, "%s: chunk %" PRIu64 ": %" PRId64 " references cannot change by %" PRId64,
+		return log_err(-EBADMSG,
+			       "%s: chunk %" PRIu64 ": %" PRId64 " references cannot change by %" PRId64,
 			       vault->db.path, id, count.refs, delta);
 	if (count.refs == 0 && refs > 0)
 		r = add_live_locked(vault, count.pack, count.stored_size);
@@ -231,7 +239,7 @@ int chunk_replace_locked(struct vault *vault, const struct chunk *chunk)
 	if (r < 0)
 		return r;
 	if (r == 0)
-		return chunk_add_locked(vault, chunk);	/* it was dead, and went with its pack */
+		return chunk_add_locked(vault, chunk); /* it was dead, and went with its pack */
 	r = savepoint_begin(&vault->db, &all);
 	if (r == 0 && old.refs > 0)
 		r = add_live_locked(vault, old.pack, -old.stored_size);
@@ -239,8 +247,8 @@ int chunk_replace_locked(struct vault *vault, const struct chunk *chunk)
 	if (r == 0)
 		r = db_run(&vault->db, replace);
 	if (r == 0 && sqlite3_changes64(vault->db.handle) == 0)
-		r = log_err(-EBADMSG, "%s: chunk %" PRIu64 " cannot be stored anew: it has other content", vault->db.path,
-			    chunk->id);
+		r = log_err(-EBADMSG, "%s: chunk %" PRIu64 " cannot be stored anew: it has other content",
+			    vault->db.path, chunk->id);
 	if (r == 0)
 		r = add_live_locked(vault, chunk->place.pack, chunk->stored_size);
 	return r < 0 ? r : savepoint_commit(&all);
@@ -254,13 +262,6 @@ int chunk_set_damaged_locked(struct vault *vault, uint64_t id)
 	return db_run(&vault->db, set);
 }
 
-/* Live bytes are in their rows already. */
-int chunks_flush_locked(struct vault *vault)
-{
-	(void)vault;
-	return 0;
-}
-
 /* ---- storing ---- */
 
 /* Room for one chunk's compressed bytes. */
@@ -272,16 +273,16 @@ struct scratch {
 /* One call of chunk_store() on its way, on that call's stack. */
 struct storing {
 	struct storing *next;
-	struct chunk chunk;		/* hash, raw size and id from the start, the rest once appended */
+	struct chunk chunk; /* hash, raw size and id from the start, the rest once appended */
 	struct scratch *scratch;
-	bool replaces;			/* the chunk is there, but damaged */
+	bool replaces; /* the chunk is there, but damaged */
 };
 
 struct chunk_index {
 	/* guarded by the metadata lock */
-	struct storing *storing;	/* contents being stored now: at most one entry each */
-	pthread_cond_t stored;		/* one of them is done, well or not */
-	struct scratch *scratch;	/* buffers that nobody uses just now */
+	struct storing *storing; /* contents being stored now: at most one entry each */
+	pthread_cond_t stored;   /* one of them is done, well or not */
+	struct scratch *scratch; /* buffers that nobody uses just now */
 	unsigned n_scratch;
 };
 
@@ -291,7 +292,7 @@ int chunk_index_new(struct vault *vault, struct chunk_index **ret)
 
 	if (!index)
 		return log_err(-ENOMEM, "%s: no memory to open it", vault->path);
-	(void)pthread_cond_init(&index->stored, NULL);	/* fails only with attributes */
+	(void)pthread_cond_init(&index->stored, NULL); /* fails only with attributes */
 	*ret = index;
 	return 0;
 }
@@ -359,7 +360,8 @@ static int claim_or_register(struct vault *vault, struct storing *mine, struct c
 		int r = commit_lock(vault, &held);
 
 		if (r == 0)
-			r = chunk_claim_locked(vault, &mine->chunk.hash, mine->chunk.raw_size, ret, &damaged_id);
+			r = chunk_claim_locked(vault, &mine->chunk.hash, mine->chunk.raw_size, ret,
+					       &damaged_id);
 		if (r != 0)
 			return r;
 		if (!is_being_stored(vault->chunk_index, &mine->chunk.hash)) {
@@ -371,10 +373,13 @@ static int claim_or_register(struct vault *vault, struct storing *mine, struct c
 	}
 }
 
-static int append_chunk(struct vault *vault, struct codec_context *codec, const void *raw, struct storing *mine)
+static int append_chunk(struct vault *vault, struct codec_context *codec, const void *raw,
+			struct storing *mine)
 {
 	struct chunk *chunk = &mine->chunk;
-	struct record record = { .type = RECORD_CHUNK, .n_parts = 1, .id = chunk->id, .raw_size = chunk->raw_size };
+	struct record record = {
+		.type = RECORD_CHUNK, .n_parts = 1, .id = chunk->id, .raw_size = chunk->raw_size
+	};
 	enum codec encoded = CODEC_RAW;
 	int r;
 
@@ -389,7 +394,8 @@ static int append_chunk(struct vault *vault, struct codec_context *codec, const 
 	record.codec = chunk->codec;
 	record.stored_size = chunk->stored_size;
 	record.hash = chunk->hash;
-	return packs_append(vault->packs, &record, encoded == CODEC_RAW ? raw : mine->scratch->bytes, &chunk->place, NULL);
+	return packs_append(vault->packs, &record, encoded == CODEC_RAW ? raw : mine->scratch->bytes,
+			    &chunk->place, NULL);
 }
 
 static bool is_before(struct place a, struct place b)
@@ -408,18 +414,21 @@ static int add_row(struct vault *vault, const struct storing *mine)
 		return r;
 	if (is_before(mine->chunk.place, vault->state.end))
 		return 1;
-	return mine->replaces ? chunk_replace_locked(vault, &mine->chunk) : chunk_add_locked(vault, &mine->chunk);
+	return mine->replaces ? chunk_replace_locked(vault, &mine->chunk)
+			      : chunk_add_locked(vault, &mine->chunk);
 }
 
 static void unregister(struct vault *vault, struct storing *mine)
 {
-	(void)pthread_mutex_lock(&vault->db.lock);	/* not commit_lock(): also on a vault that just became read-only */
+	(void)pthread_mutex_lock(
+		&vault->db.lock); /* not commit_lock(): also on a vault that just became read-only */
 	unregister_locked(vault->chunk_index, mine);
 	(void)pthread_mutex_unlock(&vault->db.lock);
 	free(mine->scratch);
 }
 
-int chunk_store(struct vault *vault, struct codec_context *codec, const void *raw, uint32_t raw_size, struct chunk *ret)
+int chunk_store(struct vault *vault, struct codec_context *codec, const void *raw, uint32_t raw_size,
+		struct chunk *ret)
 {
 	struct storing mine = { .chunk.raw_size = raw_size };
 	int r;

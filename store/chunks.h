@@ -14,9 +14,9 @@ struct chunk {
 	uint8_t codec;		/* enum codec */
 };
 
-/* Columns of table chunks under the alias `c`, and the chunk that a row with them shows from column `first` on, bounded
+/* Columns of table chunks, which the query calls `c`, and the chunk that a row with them shows from column `first` on, bounded
  * but for its hash, which stays zero.  -EBADMSG it cannot be (logged). */
-#define CHUNK_COLUMNS(c) c ".id, " c ".pack_id, " c ".pack_offset, " c ".raw_size, " c ".stored_size, " c ".codec"
+#define CHUNK_COLUMNS "c.id, c.pack_id, c.pack_offset, c.raw_size, c.stored_size, c.codec"
 #define CHUNK_N_COLUMNS 6
 int chunk_from_row(struct vault *vault, sqlite3_stmt *row, int first, struct chunk *ret);
 
@@ -47,9 +47,6 @@ int chunk_get_locked(struct vault *vault, uint64_t id, struct chunk *ret);
 
 /* Remember that a chunk's record is damaged, so that its content is stored anew when it is written again. */
 int chunk_set_damaged_locked(struct vault *vault, uint64_t id);
-
-/* Write the packs' live bytes that were only counted in memory to their rows. */
-int chunks_flush_locked(struct vault *vault);
 
 /* Store `raw` as a chunk, from any thread, with no lock held: hash, look up, compress, append, add. One worker at a time
  * stores one content (others with the same content wait for it).

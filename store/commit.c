@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "background.h"
-#include "chunks.h"
 #include "codec.h"
 #include "commit_record.h"
 #include "file.h"
@@ -27,7 +26,7 @@
 #define SESSION_MAX (16u << 20)		/* bytes of the session's memory */
 #define PAGES_MAX (64u << 20)		/* bytes of database pages in memory: what is over the cache's size is dirty */
 #define PACKS_MAX (256ull << 20)	/* bytes appended in one commit */
-#define WAL_LONG (64ull << 20)		/* bytes of write-ahead log at which the committer itself finishes a checkpoint */
+#define WAL_LONG (48ull << 20)		/* bytes of write-ahead log at which the committer itself finishes a checkpoint */
 
 struct waiter {
 	struct waiter *next;
@@ -362,8 +361,6 @@ int commit_write_locked(struct vault *vault)
 	struct place end = packs_end(vault->packs);
 	int r = live_flush_locked(vault);
 
-	if (r == 0)
-		r = chunks_flush_locked(vault);
 	if (r < 0)
 		return r;
 	if (journal_is_empty_locked(c->journal) && end.pack == vault->state.end.pack &&

@@ -267,7 +267,7 @@ static int walk(struct vault *vault, struct changeset_source *source, int delta,
 		code = sqlite3changeset_op(change, &table, &n_columns, &operation, &indirect);
 		if (code != SQLITE_OK)
 			break;
-		if (strcmp(table, "extents") == 0 && n_columns == 5)
+		if (strcmp(table, "extents") == 0)
 			r = count_change(vault, change, operation, delta);
 		else if (strcmp(table, "entries") == 0)
 			effects->directories = true;

@@ -11,10 +11,10 @@
 
 #include "commit.h"
 
-#define END_OF_ALL ((uint64_t)INT64_MAX)	/* behind every byte of a file */
-#define DROP_AT_ONCE 8u				/* extents of a manifest that is freed without being put into table dropped */
-#define DROP_SLICE 2000u			/* extents freed by one manifest_drop_slice() */
-#define COPY_ROWS_MAX (COMMIT_ROWS_PER_CALL / 2)	/* extents copied, and extents replaced by them */
+#define END_OF_ALL ((uint64_t)INT64_MAX) /* behind every byte of a file */
+#define DROP_AT_ONCE 8u  /* extents of a manifest that is freed without being put into table dropped */
+#define DROP_SLICE 2000u /* extents freed by one manifest_drop_slice() */
+#define COPY_ROWS_MAX (COMMIT_ROWS_PER_CALL / 2) /* extents copied, and extents replaced by them */
 
 enum {
 	Q_READ,
@@ -35,33 +35,46 @@ enum {
 };
 
 /* Where to start so that an extent which reaches over ?2 is seen: one seek. */
-#define FROM_EXTENT_AT_2 "x.manifest_id = ?1 AND x.offset >= coalesce((SELECT max(y.offset) FROM extents y" \
-			 " WHERE y.manifest_id = ?1 AND y.offset <= ?2), ?2) AND x.offset < ?3"
+#define FROM_EXTENT_AT_2                                                                   \
+	"x.manifest_id = ?1 AND x.offset >= coalesce((SELECT max(y.offset) FROM extents y" \
+	" WHERE y.manifest_id = ?1 AND y.offset <= ?2), ?2) AND x.offset < ?3"
+
+/* Column salt for an extent at `offset`; why there is one: schema.c. */
+#define SALT(offset) "(((" offset ") >> 12) + ((" offset ") >> 20)) & 65535"
 
 static const char *const sql[N_QUERIES] = {
 	/* LEFT JOIN: an extent whose chunk is missing must not read as a hole. */
-	[Q_READ] = "SELECT x.offset, x.length, x.chunk_id, x.chunk_offset, " CHUNK_COLUMNS("c")
-		   " FROM extents x LEFT JOIN chunks c ON c.id = x.chunk_id WHERE " FROM_EXTENT_AT_2 " ORDER BY x.offset",
-	[Q_BELOW] = "SELECT offset, length, chunk_id, chunk_offset FROM extents WHERE manifest_id = ?1 AND offset < ?2"
-		    " ORDER BY offset DESC",
-	[Q_PUT] = "INSERT INTO extents (manifest_id, offset, length, chunk_id, chunk_offset) VALUES (?1, ?2, ?3, ?4, ?5)",
-	[Q_SET] = "UPDATE extents SET length = ?3, chunk_id = ?4, chunk_offset = ?5 WHERE manifest_id = ?1 AND offset = ?2",
+	[Q_READ] = "SELECT x.offset, x.length, x.chunk_id, x.chunk_offset, " CHUNK_COLUMNS
+		   " FROM extents x LEFT JOIN chunks c ON c.id = x.chunk_id WHERE " FROM_EXTENT_AT_2
+		   " ORDER BY x.offset",
+	[Q_BELOW] =
+		"SELECT offset, length, chunk_id, chunk_offset FROM extents WHERE manifest_id = ?1 AND offset < ?2"
+		" ORDER BY offset DESC",
+	[Q_PUT] =
+		"INSERT INTO extents (manifest_id, offset, length, chunk_id, chunk_offset, salt)"
+		" VALUES (?1, ?2, ?3, ?4, ?5, " SALT("?2") ")",
+	[Q_SET] =
+		"UPDATE extents SET length = ?3, chunk_id = ?4, chunk_offset = ?5 WHERE manifest_id = ?1 AND offset = ?2",
 	[Q_SET_LENGTH] = "UPDATE extents SET length = ?3 WHERE manifest_id = ?1 AND offset = ?2",
 	[Q_REMOVE] = "DELETE FROM extents WHERE manifest_id = ?1 AND offset = ?2",
 	[Q_REMOVE_RANGE] = "DELETE FROM extents WHERE manifest_id = ?1 AND offset >= ?2 AND offset < ?3",
 	[Q_CHUNKS_OF_RANGE] = "SELECT chunk_id, count(*), sum(length) FROM extents"
 			      " WHERE manifest_id = ?1 AND offset >= ?2 AND offset < ?3 GROUP BY chunk_id",
-	[Q_NTH] = "SELECT x.offset FROM extents x WHERE " FROM_EXTENT_AT_2 " ORDER BY x.offset LIMIT 1 OFFSET ?4",
+	[Q_NTH] = "SELECT x.offset FROM extents x WHERE " FROM_EXTENT_AT_2
+		  " ORDER BY x.offset LIMIT 1 OFFSET ?4",
 	/* [?2, ?3) of manifest ?1 to manifest ?4, moved by ?5; the extents at both ends are cut to fit. */
-	[Q_COPY] = "INSERT INTO extents (manifest_id, offset, length, chunk_id, chunk_offset)"
-		   " SELECT ?4, max(x.offset, ?2) + ?5, min(x.offset + x.length, ?3) - max(x.offset, ?2), x.chunk_id,"
-		   " x.chunk_offset + max(x.offset, ?2) - x.offset"
-		   " FROM extents x WHERE " FROM_EXTENT_AT_2 " AND x.offset + x.length > ?2",
-	[Q_INFO] = "SELECT x.n, x.mapped, c.raw_size, c.stored_size, c.refs"
-		   " FROM (SELECT chunk_id, count(*) AS n, sum(length) AS mapped FROM extents WHERE manifest_id = ?1"
-		   " GROUP BY chunk_id) x LEFT JOIN chunks c ON c.id = x.chunk_id",
+	[Q_COPY] =
+		"INSERT INTO extents (manifest_id, offset, length, chunk_id, chunk_offset, salt)"
+		" SELECT ?4, max(x.offset, ?2) + ?5, min(x.offset + x.length, ?3) - max(x.offset, ?2), x.chunk_id,"
+		" x.chunk_offset + max(x.offset, ?2) - x.offset, " SALT("max(x.offset, ?2) + ?5")
+		" FROM extents x WHERE " FROM_EXTENT_AT_2 " AND x.offset + x.length > ?2",
+	[Q_INFO] =
+		"SELECT x.n, x.mapped, c.raw_size, c.stored_size, c.refs"
+		" FROM (SELECT chunk_id, count(*) AS n, sum(length) AS mapped FROM extents WHERE manifest_id = ?1"
+		" GROUP BY chunk_id) x LEFT JOIN chunks c ON c.id = x.chunk_id",
 	[Q_DROP] = "INSERT INTO dropped (manifest_id) VALUES (?1)",
-	[Q_FIRST_DROPPED] = "SELECT manifest_id FROM dropped WHERE manifest_id > 0 ORDER BY manifest_id LIMIT 1",
+	[Q_FIRST_DROPPED] =
+		"SELECT manifest_id FROM dropped WHERE manifest_id > 0 ORDER BY manifest_id LIMIT 1",
 	[Q_DROP_DONE] = "DELETE FROM dropped WHERE manifest_id = ?1",
 };
 
@@ -88,18 +101,18 @@ static int run_from_row(struct vault *vault, uint64_t manifest, sqlite3_stmt *ro
 	uint64_t chunk = column_u64(row, 2);
 	uint64_t chunk_offset = column_u64(row, 3);
 
-	if (offset > END_OF_ALL || length == 0 || length > RECORD_RAW_MAX || offset + length > END_OF_ALL || chunk == 0 ||
-	    chunk > INT64_MAX || chunk_offset > RECORD_RAW_MAX - length)
-		return log_err(-EBADMSG, "%s: manifest %" PRIu64 " at %" PRId64 ": impossible extent", vault->db.path, manifest,
-			       (int64_t)offset);
+	if (offset > END_OF_ALL || length == 0 || length > RECORD_RAW_MAX || offset + length > END_OF_ALL ||
+	    chunk == 0 || chunk > INT64_MAX || chunk_offset > RECORD_RAW_MAX - length)
+		return log_err(-EBADMSG, "%s: manifest %" PRIu64 " at %" PRId64 ": impossible extent",
+			       vault->db.path, manifest, (int64_t)offset);
 	*ret = (struct run){ offset, length, chunk, (uint32_t)chunk_offset };
 	return 0;
 }
 
 static int say_overlap(struct vault *vault, uint64_t manifest, const struct run *run)
 {
-	return log_err(-EBADMSG, "%s: manifest %" PRIu64 " at %" PRIu64 ": the extent overlaps the next one", vault->db.path,
-		       manifest, run->offset);
+	return log_err(-EBADMSG, "%s: manifest %" PRIu64 " at %" PRIu64 ": the extent overlaps the next one",
+		       vault->db.path, manifest, run->offset);
 }
 
 static int put_run_locked(struct vault *vault, uint64_t manifest, const struct run *run, int query)
@@ -144,7 +157,8 @@ static int remove_range_locked(struct vault *vault, uint64_t manifest, uint64_t 
 }
 
 /* Change the references of the chunks of all extents that start in [from, end): by `delta` for each extent. */
-static int ref_range_locked(struct vault *vault, uint64_t manifest, uint64_t from, uint64_t end, int delta, uint64_t *ret_length)
+static int ref_range_locked(struct vault *vault, uint64_t manifest, uint64_t from, uint64_t end, int delta,
+			    uint64_t *ret_length)
 {
 	AUTO(query) sqlite3_stmt *row = db_query(&vault->db, DB_SET_manifest, Q_CHUNKS_OF_RANGE);
 	uint64_t length = 0;
@@ -173,13 +187,15 @@ static int extent_from_row(struct vault *vault, uint64_t manifest, sqlite3_stmt 
 	if (r < 0)
 		return r;
 	if (sqlite3_column_type(row, 4) == SQLITE_NULL)
-		return log_err(-EBADMSG, "%s: manifest %" PRIu64 " at %" PRIu64 ": there is no chunk %" PRIu64, vault->db.path,
-			       manifest, run.offset, run.chunk);
+		return log_err(-EBADMSG,
+			       "%s: manifest %" PRIu64 " at %" PRIu64 ": there is no chunk %" PRIu64,
+			       vault->db.path, manifest, run.offset, run.chunk);
 	r = chunk_from_row(vault, row, 4, &ret->chunk);
 	if (r < 0)
 		return r;
 	if (run.chunk_offset + run.length > ret->chunk.raw_size)
-		return log_err(-EBADMSG, "%s: manifest %" PRIu64 " at %" PRIu64 ": reaches past its chunk %" PRIu64,
+		return log_err(-EBADMSG,
+			       "%s: manifest %" PRIu64 " at %" PRIu64 ": reaches past its chunk %" PRIu64,
 			       vault->db.path, manifest, run.offset, run.chunk);
 	ret->offset = run.offset;
 	ret->length = run.length;
@@ -187,10 +203,11 @@ static int extent_from_row(struct vault *vault, uint64_t manifest, sqlite3_stmt 
 	return 0;
 }
 
-int manifest_read_locked(struct vault *vault, uint64_t manifest, uint64_t offset, uint64_t length, struct extent *ret, size_t n)
+int manifest_read_locked(struct vault *vault, uint64_t manifest, uint64_t offset, uint64_t length,
+			 struct extent *ret, size_t n)
 {
 	AUTO(query) sqlite3_stmt *row = db_query(&vault->db, DB_SET_manifest, Q_READ);
-	uint64_t end, seen = 0;		/* the end of the extent before */
+	uint64_t end, seen = 0; /* the end of the extent before */
 	size_t found = 0;
 	int r = 0;
 
@@ -209,10 +226,12 @@ int manifest_read_locked(struct vault *vault, uint64_t manifest, uint64_t offset
 		if (r < 0)
 			return r;
 		if (extent->offset < seen)
-			return log_err(-EBADMSG, "%s: manifest %" PRIu64 " at %" PRIu64 ": the extent overlaps the one before",
+			return log_err(-EBADMSG,
+				       "%s: manifest %" PRIu64 " at %" PRIu64
+				       ": the extent overlaps the one before",
 				       vault->db.path, manifest, extent->offset);
 		seen = extent->offset + extent->length;
-		found += seen > offset;		/* the first may end before the range */
+		found += seen > offset; /* the first may end before the range */
 	}
 	return r < 0 ? r : (int)found;
 }
@@ -246,13 +265,14 @@ int manifest_info_locked(struct vault *vault, uint64_t manifest, struct vault_fi
 
 /* The extents that reach into [from, end). */
 struct touched {
-	struct run first, last;		/* the lowest and the highest, if n > 0 */
+	struct run first, last; /* the lowest and the highest, if n > 0 */
 	uint32_t n;
-	bool more;			/* there are lower ones: more than were asked for */
-	int64_t mapped;			/* bytes of [from, end) that the n cover */
+	bool more;      /* there are lower ones: more than were asked for */
+	int64_t mapped; /* bytes of [from, end) that the n cover */
 };
 
-static int look_locked(struct vault *vault, uint64_t manifest, uint64_t from, uint64_t end, uint32_t most, struct touched *ret)
+static int look_locked(struct vault *vault, uint64_t manifest, uint64_t from, uint64_t end, uint32_t most,
+		       struct touched *ret)
 {
 	AUTO(query) sqlite3_stmt *row = db_query(&vault->db, DB_SET_manifest, Q_BELOW);
 	int r;
@@ -277,7 +297,8 @@ static int look_locked(struct vault *vault, uint64_t manifest, uint64_t from, ui
 		if (ret->n++ == 0)
 			ret->last = run;
 		ret->first = run;
-		ret->mapped += (int64_t)((run_end(&run) < end ? run_end(&run) : end) - (run.offset > from ? run.offset : from));
+		ret->mapped += (int64_t)((run_end(&run) < end ? run_end(&run) : end) -
+					 (run.offset > from ? run.offset : from));
 	}
 	return r;
 }
@@ -297,11 +318,12 @@ static int keep_tail_locked(struct vault *vault, uint64_t manifest, uint64_t end
 
 /* Make [from, end), which touches `t`, a hole. Runs within a savepoint of the caller's. References are taken before others
  * are given back, so that no chunk dies on the way. */
-static int clear_locked(struct vault *vault, uint64_t manifest, uint64_t from, uint64_t end, const struct touched *t)
+static int clear_locked(struct vault *vault, uint64_t manifest, uint64_t from, uint64_t end,
+			const struct touched *t)
 {
 	bool head = t->n > 0 && t->first.offset < from;
 	bool tail = t->n > 0 && run_end(&t->last) > end;
-	uint32_t n_inner = t->n - head;		/* rows that go */
+	uint32_t n_inner = t->n - head; /* rows that go */
 	uint64_t length;
 	int r = 0;
 
@@ -325,7 +347,8 @@ static int clear_locked(struct vault *vault, uint64_t manifest, uint64_t from, u
 /* ---- changing ---- */
 
 /* Let `run` take the place of `t`. Within a savepoint. */
-static int replace_touched_locked(struct vault *vault, uint64_t manifest, const struct run *run, const struct touched *t)
+static int replace_touched_locked(struct vault *vault, uint64_t manifest, const struct run *run,
+				  const struct touched *t)
 {
 	int r;
 
@@ -337,8 +360,8 @@ static int replace_touched_locked(struct vault *vault, uint64_t manifest, const 
 	return r < 0 || !run->chunk ? r : put_run_locked(vault, manifest, run, Q_PUT);
 }
 
-int manifest_replace_locked(struct vault *vault, uint64_t manifest, uint64_t offset, uint64_t length, uint64_t chunk,
-			    uint32_t chunk_offset, int64_t *ret_mapped)
+int manifest_replace_locked(struct vault *vault, uint64_t manifest, uint64_t offset, uint64_t length,
+			    uint64_t chunk, uint32_t chunk_offset, int64_t *ret_mapped)
 {
 	AUTO(savepoint) struct savepoint all = { 0 };
 	struct run run = { offset, length, chunk, chunk_offset };
@@ -370,7 +393,8 @@ int manifest_replace_locked(struct vault *vault, uint64_t manifest, uint64_t off
 }
 
 /* As manifest_trim_locked(); *ret_n is how many rows were touched. */
-static int trim_locked(struct vault *vault, uint64_t manifest, uint64_t from, uint32_t most, int64_t *ret_mapped, uint32_t *ret_n)
+static int trim_locked(struct vault *vault, uint64_t manifest, uint64_t from, uint32_t most,
+		       int64_t *ret_mapped, uint32_t *ret_n)
 {
 	AUTO(savepoint) struct savepoint all = { 0 };
 	struct touched touched = { .n = 0 };
@@ -394,7 +418,8 @@ static int trim_locked(struct vault *vault, uint64_t manifest, uint64_t from, ui
 	return touched.more;
 }
 
-int manifest_trim_locked(struct vault *vault, uint64_t manifest, uint64_t from, uint32_t max_rows, int64_t *ret_mapped)
+int manifest_trim_locked(struct vault *vault, uint64_t manifest, uint64_t from, uint32_t max_rows,
+			 int64_t *ret_mapped)
 {
 	uint32_t n;
 
@@ -404,7 +429,8 @@ int manifest_trim_locked(struct vault *vault, uint64_t manifest, uint64_t from, 
 /* ---- copying ---- */
 
 /* Shorten [from, from + *length) so that it touches at most `most` extents: it then ends where the next one starts. */
-static int limit_locked(struct vault *vault, uint64_t manifest, uint64_t from, uint32_t most, uint64_t *length)
+static int limit_locked(struct vault *vault, uint64_t manifest, uint64_t from, uint32_t most,
+			uint64_t *length)
 {
 	AUTO(query) sqlite3_stmt *row = db_query(&vault->db, DB_SET_manifest, Q_NTH);
 	uint64_t next;
@@ -419,15 +445,15 @@ static int limit_locked(struct vault *vault, uint64_t manifest, uint64_t from, u
 		return r;
 	next = column_u64(row, 0);
 	if (next <= from || next >= from + *length)
-		return log_err(-EBADMSG, "%s: manifest %" PRIu64 " at %" PRId64 ": impossible extent", vault->db.path, manifest,
-			       (int64_t)next);
+		return log_err(-EBADMSG, "%s: manifest %" PRIu64 " at %" PRId64 ": impossible extent",
+			       vault->db.path, manifest, (int64_t)next);
 	*length = next - from;
 	return 0;
 }
 
 /* Copy extents to where nothing is; their references too. */
-static int copy_range_locked(struct vault *vault, uint64_t from, uint64_t from_offset, uint64_t to, uint64_t to_offset,
-			     uint64_t length, uint64_t *ret_mapped)
+static int copy_range_locked(struct vault *vault, uint64_t from, uint64_t from_offset, uint64_t to,
+			     uint64_t to_offset, uint64_t length, uint64_t *ret_mapped)
 {
 	AUTO(query) sqlite3_stmt *copy = db_query(&vault->db, DB_SET_manifest, Q_COPY);
 	int r;
@@ -441,8 +467,9 @@ static int copy_range_locked(struct vault *vault, uint64_t from, uint64_t from_o
 	return r < 0 ? r : ref_range_locked(vault, to, to_offset, to_offset + length, 1, ret_mapped);
 }
 
-int manifest_copy_locked(struct vault *vault, uint64_t from, uint64_t from_offset, uint64_t to, uint64_t to_offset,
-			 uint64_t length, uint32_t max_extents, uint64_t *ret_length, int64_t *ret_mapped)
+int manifest_copy_locked(struct vault *vault, uint64_t from, uint64_t from_offset, uint64_t to,
+			 uint64_t to_offset, uint64_t length, uint32_t max_extents, uint64_t *ret_length,
+			 int64_t *ret_mapped)
 {
 	AUTO(savepoint) struct savepoint all = { 0 };
 	struct touched touched = { .n = 0 };
@@ -452,7 +479,8 @@ int manifest_copy_locked(struct vault *vault, uint64_t from, uint64_t from_offse
 	if (from_offset > END_OF_ALL || length > END_OF_ALL - from_offset || to_offset > END_OF_ALL ||
 	    length > END_OF_ALL - to_offset || max_extents == 0)
 		return -EINVAL;
-	r = limit_locked(vault, from, from_offset, max_extents < COPY_ROWS_MAX ? max_extents : COPY_ROWS_MAX, &length);
+	r = limit_locked(vault, from, from_offset, max_extents < COPY_ROWS_MAX ? max_extents : COPY_ROWS_MAX,
+			 &length);
 	if (r == 0)
 		r = limit_locked(vault, to, to_offset, COPY_ROWS_MAX, &length);
 	if (r == 0)
@@ -528,7 +556,7 @@ int manifest_drop_slice(struct vault *vault)
 	if (r < 0)
 		return r;
 	while ((r = first_dropped_locked(vault, &manifest)) > 0 && left > 0) {
-		int64_t mapped = 0;	/* of a file that is no more */
+		int64_t mapped = 0; /* of a file that is no more */
 		uint32_t n = 0;
 
 		r = trim_locked(vault, manifest, 0, left, &mapped, &n);

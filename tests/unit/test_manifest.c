@@ -15,21 +15,21 @@
 #include "log.h"
 #include "manifest.h"
 
-#define N_LETTERS 6u		/* chunks "A" to "F" */
-#define LETTER_SIZE 4096u	/* raw bytes of each */
-#define LINE_MAX_SIZE 512u	/* of a list of extents as text */
+#define N_LETTERS 6u       /* chunks "A" to "F" */
+#define LETTER_SIZE 4096u  /* raw bytes of each */
+#define LINE_MAX_SIZE 512u /* of a list of extents as text */
 
 /* One call that needs the metadata lock, in a change of its own. */
-#define LOCKED(vault, call)                                  \
-	__extension__({                                      \
-		pthread_mutex_t *held_ = NULL;               \
-		vault_change_begin((vault), 0);              \
+#define LOCKED(vault, call)                                         \
+	__extension__({                                             \
+		pthread_mutex_t *held_ = NULL;                      \
+		vault_change_begin((vault), 0);                     \
 		__auto_type locked_ = commit_lock((vault), &held_); \
-		if (locked_ == 0)                            \
-			locked_ = (call);                    \
-		auto_unlock(&held_);                         \
-		vault_change_end(vault);                     \
-		locked_;                                     \
+		if (locked_ == 0)                                   \
+			locked_ = (call);                           \
+		auto_unlock(&held_);                                \
+		vault_change_end(vault);                            \
+		locked_;                                            \
 	})
 
 static unsigned n_logged;
@@ -52,7 +52,7 @@ static int sql_number_locked(struct vault *vault, const char *sql, int64_t *ret)
 		code = sqlite3_step(statement);
 	if (code == SQLITE_ROW)
 		*ret = sqlite3_column_int64(statement, 0);
-	(void)sqlite3_finalize(statement);	/* repeats the code */
+	(void)sqlite3_finalize(statement); /* repeats the code */
 	return code == SQLITE_ROW ? 0 : -EIO;
 }
 
@@ -95,20 +95,30 @@ static void unforge(struct fixture *f)
 }
 
 /* Differs, in all likelihood, when any row does. */
-#define ALL_OF_IT                                                                                              \
-	"SELECT (SELECT sum((manifest_id * 7 + offset) * 1009 + length * 31 + chunk_id * 17 + chunk_offset)"   \
-	" FROM extents) + (SELECT sum(refs * (id + 1) * 7919 + coalesce(freed, 5)) FROM chunks)"               \
+#define ALL_OF_IT                                                                                            \
+	"SELECT (SELECT sum((manifest_id * 7 + offset) * 1009 + length * 31 + chunk_id * 17 + chunk_offset)" \
+	" FROM extents) + (SELECT sum(refs * (id + 1) * 7919 + coalesce(freed, 5)) FROM chunks)"             \
 	" + (SELECT sum(live_bytes * (id + 3)) FROM packs) + (SELECT count(*) FROM dropped)"
 
 /* References, freed and live bytes as the extents say, in chunks that no picture names. */
 static void check_counts(struct fixture *f)
 {
-	assert_int_equal(sql_number(f, "SELECT count(*) FROM chunks c LEFT JOIN (SELECT chunk_id, count(*) AS n FROM extents"
-				       " GROUP BY chunk_id) x ON x.chunk_id = c.id WHERE c.refs <> coalesce(x.n, 0)"), 0);
-	assert_int_equal(sql_number(f, "SELECT count(*) FROM chunks WHERE (refs = 0) <> (freed IS NOT NULL)"), 0);
-	assert_int_equal(sql_number(f, "SELECT count(*) FROM packs p WHERE live_bytes <> (SELECT coalesce(sum(stored_size), 0)"
-				       " FROM chunks c WHERE c.pack_id = p.id AND c.refs > 0)"), 0);
-	assert_int_equal(sql_number(f, "SELECT count(*) FROM chunks WHERE pack_id NOT IN (SELECT id FROM packs)"), 0);
+	assert_int_equal(
+		sql_number(
+			f,
+			"SELECT count(*) FROM chunks c LEFT JOIN (SELECT chunk_id, count(*) AS n FROM extents"
+			" GROUP BY chunk_id) x ON x.chunk_id = c.id WHERE c.refs <> coalesce(x.n, 0)"),
+		0);
+	assert_int_equal(sql_number(f, "SELECT count(*) FROM chunks WHERE (refs = 0) <> (freed IS NOT NULL)"),
+			 0);
+	assert_int_equal(
+		sql_number(
+			f,
+			"SELECT count(*) FROM packs p WHERE live_bytes <> (SELECT coalesce(sum(stored_size), 0)"
+			" FROM chunks c WHERE c.pack_id = p.id AND c.refs > 0)"),
+		0);
+	assert_int_equal(
+		sql_number(f, "SELECT count(*) FROM chunks WHERE pack_id NOT IN (SELECT id FROM packs)"), 0);
 }
 
 /* ---- chunks ---- */
@@ -180,8 +190,8 @@ static uint64_t id_of(char letter)
 /* ---- extents as text ---- */
 
 /* Replace with a reference of our own, given back on failure; letter '-' makes a hole. */
-static int replace_locked(struct vault *vault, uint64_t manifest, uint64_t offset, uint64_t length, char letter,
-			  uint32_t chunk_offset, int64_t *mapped)
+static int replace_locked(struct vault *vault, uint64_t manifest, uint64_t offset, uint64_t length,
+			  char letter, uint32_t chunk_offset, int64_t *mapped)
 {
 	uint64_t chunk = letter == '-' ? 0 : id_of(letter);
 	int r = chunk ? chunk_ref_locked(vault, chunk, 1) : 0;
@@ -190,14 +200,15 @@ static int replace_locked(struct vault *vault, uint64_t manifest, uint64_t offse
 		return r;
 	r = manifest_replace_locked(vault, manifest, offset, length, chunk, chunk_offset, mapped);
 	if (r < 0 && chunk)
-		(void)chunk_ref_locked(vault, chunk, -1);	/* the failure is what is told */
+		(void)chunk_ref_locked(vault, chunk, -1); /* the failure is what is told */
 	return r;
 }
 
-static int replace(struct fixture *f, uint64_t manifest, uint64_t offset, uint64_t length, char letter, uint32_t chunk_offset,
-		   int64_t *mapped)
+static int replace(struct fixture *f, uint64_t manifest, uint64_t offset, uint64_t length, char letter,
+		   uint32_t chunk_offset, int64_t *mapped)
 {
-	return LOCKED(f->vault, replace_locked(f->vault, manifest, offset, length, letter, chunk_offset, mapped));
+	return LOCKED(f->vault,
+		      replace_locked(f->vault, manifest, offset, length, letter, chunk_offset, mapped));
 }
 
 static uint64_t new_manifest(struct fixture *f)
@@ -220,15 +231,17 @@ static uint64_t manifest_of(struct fixture *f, const char *text)
 		char letter;
 		int used = 0;
 
-		assert_int_equal(sscanf(text, " %" SCNu64 "+%" SCNu64 "=%c@%" SCNu32 "%n", &offset, &length, &letter, &chunk_offset,
-					&used), 4);
+		assert_int_equal(sscanf(text, " %" SCNu64 "+%" SCNu64 "=%c@%" SCNu32 "%n", &offset, &length,
+					&letter, &chunk_offset, &used),
+				 4);
 		assert_int_equal(replace(f, manifest, offset, length, letter, chunk_offset, &mapped), 0);
 		text += used;
 	}
 	return manifest;
 }
 
-static int read_extents(struct fixture *f, uint64_t manifest, uint64_t offset, uint64_t length, struct extent *ret, size_t n)
+static int read_extents(struct fixture *f, uint64_t manifest, uint64_t offset, uint64_t length,
+			struct extent *ret, size_t n)
 {
 	pthread_mutex_t *held = lock_mutex(&f->vault->db.lock);
 	int r = manifest_read_locked(f->vault, manifest, offset, length, ret, n);
@@ -243,9 +256,10 @@ static void show(const struct extent *extents, int n, char *ret)
 
 	ret[0] = '\0';
 	for (int i = 0; i < n; i++)
-		used += (size_t)snprintf(ret + used, LINE_MAX_SIZE - used, "%s%" PRIu64 "+%" PRIu64 "=%c@%" PRIu32, i ? " " : "",
-					 extents[i].offset, extents[i].length,
-					 (char)('A' + (int)(extents[i].chunk.id - first_letter)), extents[i].chunk_offset);
+		used += (size_t)snprintf(
+			ret + used, LINE_MAX_SIZE - used, "%s%" PRIu64 "+%" PRIu64 "=%c@%" PRIu32,
+			i ? " " : "", extents[i].offset, extents[i].length,
+			(char)('A' + (int)(extents[i].chunk.id - first_letter)), extents[i].chunk_offset);
 }
 
 static void assert_extents(struct fixture *f, uint64_t manifest, const char *want)
@@ -263,7 +277,8 @@ static int64_t mapped_of(struct fixture *f, uint64_t manifest)
 {
 	char text[128];
 
-	(void)snprintf(text, sizeof(text), "SELECT coalesce(sum(length), 0) FROM extents WHERE manifest_id = %" PRIu64, manifest);
+	(void)snprintf(text, sizeof(text),
+		       "SELECT coalesce(sum(length), 0) FROM extents WHERE manifest_id = %" PRIu64, manifest);
 	return sql_number(f, text);
 }
 
@@ -291,16 +306,20 @@ static void manifest_replace__splits_what_it_touches(void **state)
 		{ "right behind", "0+100=A@0", 100, 10, 'B', "0+100=A@0 100+10=B@7" },
 		{ "right in front", "10+100=A@0", 0, 10, 'B', "0+10=B@7 10+100=A@0" },
 		{ "into a hole", "0+10=A@0 30+10=C@0", 10, 20, 'B', "0+10=A@0 10+20=B@7 30+10=C@0" },
-		{ "tail of one, head of the next", "0+10=A@0 10+10=C@5", 5, 10, 'B', "0+5=A@0 5+10=B@7 15+5=C@10" },
+		{ "tail of one, head of the next", "0+10=A@0 10+10=C@5", 5, 10, 'B',
+		  "0+5=A@0 5+10=B@7 15+5=C@10" },
 		{ "tail of one, all of the next", "0+10=A@0 10+10=C@5", 5, 15, 'B', "0+5=A@0 5+15=B@7" },
 		{ "all of one, head of the next", "0+10=A@0 10+10=C@5", 0, 15, 'B', "0+15=B@7 15+5=C@10" },
-		{ "tail, two between, head", "0+10=A@0 10+5=C@0 20+5=C@9 25+10=D@1", 8, 20, 'B', "0+8=A@0 8+20=B@7 28+7=D@4" },
-		{ "many of one chunk", "0+10=A@0 10+10=A@0 20+10=A@0 30+10=A@0", 5, 30, 'B', "0+5=A@0 5+30=B@7 35+5=A@5" },
+		{ "tail, two between, head", "0+10=A@0 10+5=C@0 20+5=C@9 25+10=D@1", 8, 20, 'B',
+		  "0+8=A@0 8+20=B@7 28+7=D@4" },
+		{ "many of one chunk", "0+10=A@0 10+10=A@0 20+10=A@0 30+10=A@0", 5, 30, 'B',
+		  "0+5=A@0 5+30=B@7 35+5=A@5" },
 		{ "hole: all of it", "0+100=A@0", 0, 100, '-', "" },
 		{ "hole: head", "0+100=A@50", 0, 10, '-', "10+90=A@60" },
 		{ "hole: middle", "0+100=A@50", 40, 20, '-', "0+40=A@50 60+40=A@110" },
 		{ "hole: past the end", "0+100=A@0", 95, 100, '-', "0+95=A@0" },
-		{ "hole: over several", "0+10=A@0 10+10=C@0 20+10=D@0 30+10=A@0", 5, 30, '-', "0+5=A@0 35+5=A@5" },
+		{ "hole: over several", "0+10=A@0 10+10=C@0 20+10=D@0 30+10=A@0", 5, 30, '-',
+		  "0+5=A@0 35+5=A@5" },
 		{ "hole: in a hole", "0+10=A@0 30+10=C@0", 10, 20, '-', "0+10=A@0 30+10=C@0" },
 		{ "hole: to the end of all", "0+10=A@0 30+10=C@0", 5, INT64_MAX - 5, '-', "0+5=A@0" },
 	};
@@ -311,7 +330,8 @@ static void manifest_replace__splits_what_it_touches(void **state)
 		int64_t mapped = mapped_of(f, manifest);
 
 		print_message("  %s\n", rows[i].what);
-		assert_int_equal(replace(f, manifest, rows[i].offset, rows[i].length, rows[i].letter, 7, &mapped), 0);
+		assert_int_equal(
+			replace(f, manifest, rows[i].offset, rows[i].length, rows[i].letter, 7, &mapped), 0);
 		assert_extents(f, manifest, rows[i].want);
 		assert_int_equal(mapped, mapped_of(f, manifest));
 		check_counts(f);
@@ -337,7 +357,9 @@ static void manifest_replace__refuses_what_cannot_be(void **state)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		print_message("  %s\n", rows[i].what);
-		assert_int_equal(replace(f, manifest, rows[i].offset, rows[i].length, 'A', rows[i].chunk_offset, &mapped), -EINVAL);
+		assert_int_equal(replace(f, manifest, rows[i].offset, rows[i].length, 'A',
+					 rows[i].chunk_offset, &mapped),
+				 -EINVAL);
 	}
 	assert_extents(f, manifest, "");
 	assert_int_equal(mapped, 0);
@@ -411,7 +433,8 @@ static void manifest_read__gives_what_touches_the_range(void **state)
 		char got[LINE_MAX_SIZE];
 
 		print_message("  %s\n", rows[i].what);
-		show(extents, read_extents(f, manifest, rows[i].offset, rows[i].length, extents, rows[i].n), got);
+		show(extents, read_extents(f, manifest, rows[i].offset, rows[i].length, extents, rows[i].n),
+		     got);
 		assert_string_equal(got, rows[i].want);
 	}
 }
@@ -420,7 +443,7 @@ static void manifest_read__refuses_forged_rows(void **state)
 {
 	static const struct {
 		const char *sql;
-		bool extents_alone_show_it;	/* changes see it too */
+		bool extents_alone_show_it; /* changes see it too */
 	} rows[] = {
 		{ "UPDATE extents SET length = 2000000 WHERE offset = 20", true },
 		{ "UPDATE extents SET length = 9223372036854775807 WHERE offset = 20", true },
@@ -518,9 +541,12 @@ static int call_drop(struct vault *vault, uint64_t manifest, uint64_t other, int
 /* The chunk whose reference is taken or given back last has one too few, or is not there. */
 static void manifest_changes__fail_without_a_trace(void **state)
 {
-	static const char fewer[] = "UPDATE chunks SET refs = 0 WHERE id = (SELECT chunk_id FROM extents WHERE offset = 30)";
-	static const char absent[] = "DELETE FROM chunks WHERE id = (SELECT chunk_id FROM extents WHERE offset = 30)";
-	static const char other_absent[] = "DELETE FROM chunks WHERE id = (SELECT chunk_id FROM extents WHERE length = 50)";
+	static const char fewer[] =
+		"UPDATE chunks SET refs = 0 WHERE id = (SELECT chunk_id FROM extents WHERE offset = 30)";
+	static const char absent[] =
+		"DELETE FROM chunks WHERE id = (SELECT chunk_id FROM extents WHERE offset = 30)";
+	static const char other_absent[] =
+		"DELETE FROM chunks WHERE id = (SELECT chunk_id FROM extents WHERE length = 50)";
 	static const struct {
 		const char *what;
 		int (*call)(struct vault *vault, uint64_t manifest, uint64_t other, int64_t *mapped);
@@ -546,9 +572,9 @@ static void manifest_changes__fail_without_a_trace(void **state)
 
 		print_message("  %s\n", rows[i].what);
 		forge(f, rows[i].forged);
-		(void)sql_number_locked(f->vault, ALL_OF_IT, &sum_before);	/* -1 below tells */
+		(void)sql_number_locked(f->vault, ALL_OF_IT, &sum_before); /* -1 below tells */
 		r = rows[i].call(f->vault, manifest, other, &mapped);
-		(void)sql_number_locked(f->vault, ALL_OF_IT, &sum_after);	/* as above */
+		(void)sql_number_locked(f->vault, ALL_OF_IT, &sum_after); /* as above */
 		unforge(f);
 		assert_int_equal(r, -EBADMSG);
 		assert_int_equal(n_logged, 1);
@@ -590,7 +616,8 @@ static void manifest_trim__removes_from_the_end(void **state)
 		int64_t mapped = 30;
 
 		print_message("  %s\n", rows[i].what);
-		assert_int_equal(LOCKED(f->vault, manifest_trim_locked(f->vault, manifest, rows[i].from, rows[i].max_rows, &mapped)),
+		assert_int_equal(LOCKED(f->vault, manifest_trim_locked(f->vault, manifest, rows[i].from,
+								       rows[i].max_rows, &mapped)),
 				 rows[i].result);
 		assert_extents(f, manifest, rows[i].want);
 		assert_int_equal(mapped, mapped_of(f, manifest));
@@ -604,7 +631,7 @@ static void manifest_copy__shares_extents(void **state)
 {
 	static const char source[] = "0+10=A@0 10+10=B@5 30+10=C@1";
 	static const struct {
-		const char *what, *before;	/* of the target; NULL: within the source */
+		const char *what, *before; /* of the target; NULL: within the source */
 		uint64_t from, to, length;
 		uint32_t max_extents;
 		uint64_t done;
@@ -616,17 +643,22 @@ static void manifest_copy__shares_extents(void **state)
 		{ "both ends are cut", "", 5, 0, 10, 10, 10, "0+5=A@5 5+5=B@5" },
 		{ "out of one extent", "", 12, 3, 5, 10, 5, "3+5=B@7" },
 		{ "a hole", "0+40=D@0", 20, 10, 10, 10, 10, "0+10=D@0 20+20=D@20" },
-		{ "holes and extents", "0+40=D@0", 15, 5, 20, 10, 20, "0+5=D@0 5+5=B@10 20+5=C@1 25+15=D@25" },
+		{ "holes and extents", "0+40=D@0", 15, 5, 20, 10, 20,
+		  "0+5=D@0 5+5=B@10 20+5=C@1 25+15=D@25" },
 		{ "behind the source's end", "0+40=D@0", 100, 10, 20, 10, 20, "0+10=D@0 30+10=D@30" },
-		{ "over the same", "0+10=A@0 10+10=B@5 30+10=C@1", 0, 0, 40, 10, 40, "0+10=A@0 10+10=B@5 30+10=C@1" },
+		{ "over the same", "0+10=A@0 10+10=B@5 30+10=C@1", 0, 0, 40, 10, 40,
+		  "0+10=A@0 10+10=B@5 30+10=C@1" },
 		{ "no more than allowed", "", 0, 0, 40, 2, 30, "0+10=A@0 10+10=B@5" },
 		{ "one at a time", "", 5, 0, 40, 1, 5, "0+5=A@5" },
 		{ "a hole up to the next extent", "0+40=D@0", 25, 0, 40, 1, 5, "5+35=D@5" },
 		{ "nothing", "0+40=D@0", 0, 0, 0, 10, 0, "0+40=D@0" },
-		{ "in one file, behind", NULL, 5, 40, 10, 10, 10, "0+10=A@0 10+10=B@5 30+10=C@1 40+5=A@5 45+5=B@5" },
-		{ "in one file, over another part", NULL, 0, 8, 5, 10, 5, "0+8=A@0 8+5=A@0 13+7=B@8 30+10=C@1" },
+		{ "in one file, behind", NULL, 5, 40, 10, 10, 10,
+		  "0+10=A@0 10+10=B@5 30+10=C@1 40+5=A@5 45+5=B@5" },
+		{ "in one file, over another part", NULL, 0, 8, 5, 10, 5,
+		  "0+8=A@0 8+5=A@0 13+7=B@8 30+10=C@1" },
 		{ "in one extent", NULL, 0, 6, 2, 10, 2, "0+6=A@0 6+2=A@0 8+2=A@8 10+10=B@5 30+10=C@1" },
-		{ "in one extent, forwards", NULL, 6, 2, 3, 10, 3, "0+2=A@0 2+3=A@6 5+5=A@5 10+10=B@5 30+10=C@1" },
+		{ "in one extent, forwards", NULL, 6, 2, 3, 10, 3,
+		  "0+2=A@0 2+3=A@6 5+5=A@5 10+10=B@5 30+10=C@1" },
 	};
 	struct fixture *f = *state;
 
@@ -637,8 +669,10 @@ static void manifest_copy__shares_extents(void **state)
 		uint64_t done = 12345;
 
 		print_message("  %s\n", rows[i].what);
-		assert_int_equal(LOCKED(f->vault, manifest_copy_locked(f->vault, from, rows[i].from, to, rows[i].to, rows[i].length,
-								      rows[i].max_extents, &done, &mapped)), 0);
+		assert_int_equal(LOCKED(f->vault, manifest_copy_locked(f->vault, from, rows[i].from, to,
+								       rows[i].to, rows[i].length,
+								       rows[i].max_extents, &done, &mapped)),
+				 0);
 		assert_int_equal(done, rows[i].done);
 		assert_extents(f, to, rows[i].want);
 		assert_int_equal(mapped, mapped_of(f, to));
@@ -651,15 +685,18 @@ static void manifest_copy__shares_extents(void **state)
 static void manifest_copy__refuses_what_cannot_be(void **state)
 {
 	static const uint64_t rows[][3] = {
-		{ UINT64_MAX, 0, 1 }, { 0, UINT64_MAX, 1 }, { 0, 0, UINT64_MAX }, { INT64_MAX, 0, 1 }, { 1, 0, INT64_MAX }, { 0, 1, INT64_MAX },
+		{ UINT64_MAX, 0, 1 }, { 0, UINT64_MAX, 1 }, { 0, 0, UINT64_MAX },
+		{ INT64_MAX, 0, 1 },  { 1, 0, INT64_MAX },  { 0, 1, INT64_MAX },
 	};
 	struct fixture *f = *state;
 	uint64_t from = manifest_of(f, "0+10=A@0"), to = new_manifest(f), done = 0;
 	int64_t mapped = 0;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		assert_int_equal(LOCKED(f->vault, manifest_copy_locked(f->vault, from, rows[i][0], to, rows[i][1], rows[i][2], 10, &done,
-								      &mapped)), -EINVAL);
+		assert_int_equal(
+			LOCKED(f->vault, manifest_copy_locked(f->vault, from, rows[i][0], to, rows[i][1],
+							      rows[i][2], 10, &done, &mapped)),
+			-EINVAL);
 	assert_extents(f, to, "");
 }
 
@@ -673,8 +710,10 @@ static int copy_whole(struct fixture *f, uint64_t from, uint64_t to, uint64_t le
 	while (at < length) {
 		uint64_t done = 0;
 
-		assert_int_equal(LOCKED(f->vault, manifest_copy_locked(f->vault, from, at, to, at, length - at, max_extents, &done,
-								      mapped)), 0);
+		assert_int_equal(
+			LOCKED(f->vault, manifest_copy_locked(f->vault, from, at, to, at, length - at,
+							      max_extents, &done, mapped)),
+			0);
 		assert_true(done > 0 && done <= length - at);
 		at += done;
 		n_calls++;
@@ -705,7 +744,8 @@ static int64_t n_extents_of(struct fixture *f, uint64_t manifest)
 {
 	char text[128];
 
-	(void)snprintf(text, sizeof(text), "SELECT count(*) FROM extents WHERE manifest_id = %" PRIu64, manifest);
+	(void)snprintf(text, sizeof(text), "SELECT count(*) FROM extents WHERE manifest_id = %" PRIu64,
+		       manifest);
 	return sql_number(f, text);
 }
 
@@ -726,7 +766,8 @@ static void manifest_drop__frees_a_small_one_at_once(void **state)
 static void manifest_drop__frees_a_large_one_in_slices(void **state)
 {
 	struct fixture *f = *state;
-	uint64_t large = manifest_of_many(f, 5000), next = manifest_of_many(f, 9), kept = manifest_of_many(f, 20);
+	uint64_t large = manifest_of_many(f, 5000), next = manifest_of_many(f, 9),
+		 kept = manifest_of_many(f, 20);
 	int n_slices = 0, r = LOCKED(f->vault, manifest_drop_locked(f->vault, large));
 
 	assert_int_equal(r, 0);
@@ -749,7 +790,8 @@ static void manifest_drop__frees_a_large_one_in_slices(void **state)
 static void manifest_info__tells_own_chunks_from_shared_ones(void **state)
 {
 	struct fixture *f = *state;
-	uint64_t manifest = manifest_of(f, "0+10=A@0 10+10=A@50 20+10=B@0 40+10=C@0"), other = manifest_of(f, "0+10=C@0");
+	uint64_t manifest = manifest_of(f, "0+10=A@0 10+10=A@50 20+10=B@0 40+10=C@0"),
+		 other = manifest_of(f, "0+10=C@0");
 	struct vault_file_info info = { 0 };
 
 	assert_int_equal(LOCKED(f->vault, manifest_info_locked(f->vault, manifest, &info)), 0);
@@ -758,7 +800,8 @@ static void manifest_info__tells_own_chunks_from_shared_ones(void **state)
 	assert_int_equal(info.mapped_bytes, 40);
 	assert_int_equal(info.unique_bytes, 2 * LETTER_SIZE);
 	assert_int_equal(info.shared_bytes, LETTER_SIZE);
-	assert_int_equal(info.stored_bytes, sql_number(f, "SELECT sum(stored_size) FROM chunks WHERE refs > 0"));
+	assert_int_equal(info.stored_bytes,
+			 sql_number(f, "SELECT sum(stored_size) FROM chunks WHERE refs > 0"));
 	assert_int_equal(LOCKED(f->vault, manifest_drop_locked(f->vault, other)), 0);
 	assert_int_equal(LOCKED(f->vault, manifest_info_locked(f->vault, manifest, &info)), 0);
 	assert_int_equal(info.shared_bytes, 0);
@@ -803,7 +846,8 @@ static void step_replace(struct fixture *f, struct model *m)
 	uint32_t chunk_offset = random_below(LETTER_SIZE - length), letter = random_below(N_LETTERS + 1);
 	char name = letter < N_LETTERS ? (char)('A' + letter) : '-';
 
-	assert_int_equal(replace(f, m->manifest, offset, length, name, name == '-' ? 0 : chunk_offset, &m->mapped), 0);
+	assert_int_equal(
+		replace(f, m->manifest, offset, length, name, name == '-' ? 0 : chunk_offset, &m->mapped), 0);
 	for (uint32_t i = 0; i < length; i++)
 		m->bytes[offset + i] = name == '-' ? 0 : (letter << 16 | (chunk_offset + i)) + 1;
 }
@@ -828,8 +872,10 @@ static void step_copy(struct fixture *f, struct model *from, struct model *to)
 
 	if (from == to && from_offset < to_offset + length && to_offset < from_offset + length)
 		return;
-	assert_int_equal(LOCKED(f->vault, manifest_copy_locked(f->vault, from->manifest, from_offset, to->manifest, to_offset, length,
-							      1 + random_below(20), &done, &to->mapped)), 0);
+	assert_int_equal(LOCKED(f->vault, manifest_copy_locked(f->vault, from->manifest, from_offset,
+							       to->manifest, to_offset, length,
+							       1 + random_below(20), &done, &to->mapped)),
+			 0);
 	assert_in_range(done, 1, length);
 	memmove(to->bytes + to_offset, from->bytes + from_offset, done * sizeof(to->bytes[0]));
 }
@@ -857,7 +903,8 @@ static void check_model(struct fixture *f, const struct model *m)
 		assert_true(x->offset + x->length <= FILE_SIZE);
 		assert_true(x->offset < offset + length && x->offset + x->length > offset);
 		for (uint32_t k = 0; k < x->length; k++)
-			bytes[x->offset + k] = ((uint32_t)(x->chunk.id - first_letter) << 16 | (x->chunk_offset + k)) + 1;
+			bytes[x->offset + k] =
+				((uint32_t)(x->chunk.id - first_letter) << 16 | (x->chunk_offset + k)) + 1;
 	}
 	assert_memory_equal(bytes + offset, m->bytes + offset, length * sizeof(bytes[0]));
 	assert_int_equal(m->mapped, mapped_of(f, m->manifest));
@@ -922,16 +969,19 @@ static void assert_readable(struct fixture *f, const struct chunk *chunk, uint32
 
 	fill(want, sizeof(want), content);
 	assert_int_equal(codec_context_new(&codec), 0);
-	assert_int_equal(packs_read(f->vault->packs, chunk->place, RECORD_CHUNK, chunk->id, chunk->stored_size, 0, chunk->stored_size,
-				    stored), 0);
-	assert_int_equal(codec_decode(codec, chunk->codec, stored, chunk->stored_size, raw, chunk->raw_size), 0);
+	assert_int_equal(packs_read(f->vault->packs, chunk->place, RECORD_CHUNK, chunk->id,
+				    chunk->stored_size, 0, chunk->stored_size, stored),
+			 0);
+	assert_int_equal(codec_decode(codec, chunk->codec, stored, chunk->stored_size, raw, chunk->raw_size),
+			 0);
 	assert_memory_equal(raw, want, sizeof(want));
 }
 
 static void chunk_store__stores_one_content_once(void **state)
 {
 	struct fixture *f = *state;
-	struct chunk first = store_content(f, 1), second = store_content(f, 1), other = store_content(f, 2), got;
+	struct chunk first = store_content(f, 1), second = store_content(f, 1), other = store_content(f, 2),
+		     got;
 
 	assert_int_equal(first.id, second.id);
 	assert_int_equal(first.place.offset, second.place.offset);
@@ -1032,7 +1082,7 @@ static void *sync_all_the_time(void *context)
 	struct storer *s = context;
 
 	while (!*s->stop && s->result == 0) {
-		vault_change_begin(s->vault, 0);	/* else there is nothing to commit */
+		vault_change_begin(s->vault, 0); /* else there is nothing to commit */
 		vault_change_end(s->vault);
 		s->result = vault_sync(s->vault);
 	}
@@ -1048,8 +1098,11 @@ static void assert_born_behind_commits(struct fixture *f)
 
 		if (packs_search(f->vault->packs, at, RECORD_COMMIT, &item) != 1)
 			break;
-		(void)snprintf(text, sizeof(text), "SELECT count(*) FROM chunks WHERE born > %" PRIu64 " AND (pack_id, pack_offset) < "
-			       "(%" PRIu64 ", %" PRIu64 ")", item.record.id, item.place.pack, item.place.offset);
+		(void)snprintf(text, sizeof(text),
+			       "SELECT count(*) FROM chunks WHERE born > %" PRIu64
+			       " AND (pack_id, pack_offset) < "
+			       "(%" PRIu64 ", %" PRIu64 ")",
+			       item.record.id, item.place.pack, item.place.offset);
 		assert_int_equal(sql_number(f, text), 0);
 		next = item.next;
 	}
