@@ -15,7 +15,4 @@ mount_vault -o "$options"
 expect "the cases hold on a vault" "$VAULTFS_HELPERS/ops" --vault "$MNT"
 expect_equal "they leave nothing behind" "$(ls -A "$MNT")" ""
 
-part "with the kernel's writeback cache"
-remount_vault -o "$options,writeback"
-expect "the cases hold with writeback" "$VAULTFS_HELPERS/ops" --vault "$MNT"
 umount_vault
