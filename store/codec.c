@@ -201,7 +201,7 @@ void codec_context_free(struct codec_context *context)
  * Every answer "compressible" only costs a trial, so all thresholds lean that way. What is missed, knowingly, is noise
  * that comes again only farther off than a window is long. */
 
-#define PROBE_MIN 8192u
+#define PROBE_MIN 4096u
 #define N_SAMPLES 32u
 #define SAMPLE_SIZE 128u
 #define N_SAMPLED (N_SAMPLES * SAMPLE_SIZE)

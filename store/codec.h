@@ -46,7 +46,7 @@ int codec_decode(struct codec_context *context, enum codec codec, const void *st
 		 void *raw, uint32_t raw_size);
 
 /* What codec_encode() asks first: 1 if `raw` looks like media, archives or ciphertext that deflate cannot make at least
- * 1/32 smaller, else 0. A guess from samples, some microseconds whatever the size. Inputs below 8 KiB are never called
+ * 1/32 smaller, else 0. A guess from samples, some microseconds whatever the size. Inputs below 4 KiB are never called
  * incompressible: trying costs as little. Threads: any. */
 int codec_looks_incompressible(const void *raw, uint32_t raw_size);
 

@@ -266,7 +266,7 @@ static void queue(struct live_inode *inode, struct operation *operation)
 {
 	operation->queued = true;
 	operation->error = 0;
-	workers_submit(inode->vault->workers, WORKERS_STORE, &operation->job);
+	workers_submit(inode->vault->workers, operation->length > SMALL ? WORKERS_STORE : WORKERS_SMALL, &operation->job);
 }
 
 void operations_queue_locked(struct live_inode *inode)

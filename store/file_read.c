@@ -16,7 +16,8 @@
 
 #define N_RETRIES 4		/* of a read whose pack was unlinked meanwhile */
 #define AHEAD_SIZE (4u << 20)	/* bytes that read-ahead keeps in front of a sequential reader */
-#define N_AHEAD_MAX 8u		/* read-ahead jobs under way */
+#define OVERTAKING (2u << 20)	/* bytes by which requests of a sequential reader may come out of order */
+#define N_AHEAD_MAX 16u		/* read-ahead jobs under way */
 #define N_COVERED 32		/* stretches of a read that came from memory, before it is done another way */
 
 /* Stretches of the buffer that are filled: newer bytes stand there, extents must not touch them. Ascending, apart. */
@@ -352,14 +353,19 @@ static void read_ahead_locked(struct reading *read)
 {
 	struct live_inode *inode = read->inode;
 	uint64_t end = read->offset + read->size;
-	bool sequential = read->offset == inode->next_read && read->offset > 0;
-	uint64_t from = inode->ahead_to > end ? inode->ahead_to : end;
+	uint64_t distance = read->offset > inode->next_read ? read->offset - inode->next_read :
+							      inode->next_read - read->offset;
+	uint64_t from;
 
-	inode->next_read = end;
-	if (!sequential) {
+	/* The kernel has several requests under way for one sequential reader, and they overtake each other. */
+	if (read->offset == 0 || inode->next_read == 0 || distance > OVERTAKING) {
+		inode->next_read = end;
 		inode->ahead_to = end;
 		return;
 	}
+	if (end > inode->next_read)
+		inode->next_read = end;
+	from = inode->ahead_to > end ? inode->ahead_to : end;
 	if (from - end > AHEAD_SIZE / 2)
 		return;
 	for (uint32_t i = find_in_window(inode, from); i < inode->n_window; i++) {
@@ -367,13 +373,16 @@ static void read_ahead_locked(struct reading *read)
 
 		if (extent->offset > end + AHEAD_SIZE)
 			break;
-		if (extent->chunk.codec == CODEC_RAW)
+		if (extent->chunk.codec == CODEC_RAW) {
 			packs_read_ahead(inode->vault->packs, extent->chunk.place, extent->chunk.stored_size,
 					 extent->chunk_offset, extent->length);
-		else if (inode->vault->live->n_ahead < N_AHEAD_MAX)
+		} else if (inode->vault->live->n_ahead < N_AHEAD_MAX) {
+			packs_read_ahead(inode->vault->packs, extent->chunk.place, extent->chunk.stored_size, 0,
+					 extent->chunk.stored_size);
 			decode_ahead(inode->vault, &extent->chunk);
-		else
+		} else {
 			break;
+		}
 		inode->ahead_to = extent->offset + extent->length;
 	}
 }

@@ -12,6 +12,8 @@
 #include "schema.h"
 #include "state.h"
 
+#define WORTH_COMPRESSING 2048u	/* bytes of a journal part */
+
 struct journal {
 	struct vault *vault;
 	sqlite3_session *session;	/* NULL while nothing is recorded */
@@ -96,8 +98,11 @@ static int write_part(struct journal *w)
 	};
 	enum codec codec = CODEC_RAW;
 	struct place place;
-	int r = codec_encode(w->codec, w->raw, w->size, w->stored, &codec, &record.stored_size);
+	int r = 0;
 
+	/* A small commit is one that somebody waits for: its few bytes are not worth the time. */
+	if (w->size >= WORTH_COMPRESSING)
+		r = codec_encode(w->codec, w->raw, w->size, w->stored, &codec, &record.stored_size);
 	if (r < 0)
 		return r;
 	if (codec == CODEC_RAW)

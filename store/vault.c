@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +49,14 @@ int64_t clock_now_ns(void)
 
 	(void)clock_gettime(CLOCK_REALTIME, &now);	/* cannot fail for this clock */
 	return now.tv_sec * 1000000000ll + now.tv_nsec;
+}
+
+void vault_tune_process(void)
+{
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);	/* refused once SQLite runs: then it only stays slower */
+	(void)mallopt(M_MMAP_THRESHOLD, 4 << 20);
+	(void)mallopt(M_TRIM_THRESHOLD, 32 << 20);
+	(void)mallopt(M_ARENA_MAX, 4);
 }
 
 bool vault_is_read_only(const struct vault *vault)

@@ -9,11 +9,14 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "auto.h"
 #include "log.h"
 
+#define BATCH 16u	/* small jobs that are worth waking a worker for at once */
+#define NAP_NS 2000000	/* how long it waits for more of them otherwise */
 #define N_THREADS_MOST 256	/* of a machine with more processors than that, these are enough */
 
 struct queue {
@@ -25,13 +28,16 @@ struct worker {
 	struct workers *pool;
 	struct codec_context *codec;	/* its own */
 	pthread_t thread;
+	bool eager;			/* guarded by the pool's lock: it has waited for small jobs, and takes all there are */
 };
 
 struct workers {
-	pthread_mutex_t lock;		/* a leaf; guards the next four */
+	pthread_mutex_t lock;		/* a leaf; guards all down to stopping */
 	pthread_cond_t wake;
 	struct queue queues[WORKERS_N_QUEUES];
+	unsigned n_small;		/* jobs in the queue WORKERS_SMALL */
 	unsigned n_sleeping;		/* workers in pthread_cond_wait(): nobody is woken for a job while it is 0 */
+	bool napping;			/* one of them waits for small jobs to become more */
 	bool stopping;
 
 	pthread_mutex_t helper_lock;	/* tried, never waited for; before `lock`, and held across the job */
@@ -63,39 +69,86 @@ static struct job *queue_take(struct queue *queue)
 	return job;
 }
 
+static struct job *take_locked(struct workers *workers, enum workers_queue queue)
+{
+	struct job *job = queue_take(&workers->queues[queue]);
+
+	if (job && queue == WORKERS_SMALL)
+		workers->n_small--;
+	return job;
+}
+
+/* Is it time to wake a sleeping worker for the job that was just added? */
+static bool is_worth_waking_locked(struct workers *workers, enum workers_queue queue)
+{
+	if (workers->n_sleeping == 0)
+		return false;	/* each looks at the queues before it sleeps */
+	return queue != WORKERS_SMALL || !workers->napping || workers->n_small == BATCH;
+}
+
 void workers_submit(struct workers *workers, enum workers_queue queue, struct job *job)
 {
-	bool one_sleeps;
+	bool wake;
 
 	assert((unsigned)queue < WORKERS_N_QUEUES);
 	(void)pthread_mutex_lock(&workers->lock);
 	queue_add(&workers->queues[queue], job);
-	one_sleeps = workers->n_sleeping > 0;
+	if (queue == WORKERS_SMALL)
+		workers->n_small++;
+	wake = is_worth_waking_locked(workers, queue);
 	(void)pthread_mutex_unlock(&workers->lock);
-	/* Without the lock, or the woken one would run straight into it. If none slept, each looks at the queues before it
-	 * does. */
-	if (one_sleeps)
+	/* Without the lock, or the woken one would run straight into it. */
+	if (wake)
 		(void)pthread_cond_signal(&workers->wake);
 }
 
 /* ---- those who take from them ---- */
 
-static struct job *take_any_locked(struct workers *workers)
+/* Let small jobs become more, for a moment. */
+static void nap_locked(struct worker *worker)
 {
-	struct job *job = NULL;
+	struct workers *workers = worker->pool;
+	struct timespec until;
 
-	for (int i = 0; !job && i < WORKERS_N_QUEUES; i++)
-		job = queue_take(&workers->queues[i]);
-	return job;
+	(void)clock_gettime(CLOCK_REALTIME, &until);	/* cannot fail for this clock */
+	until.tv_nsec += NAP_NS;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	workers->napping = true;
+	workers->n_sleeping++;
+	(void)pthread_cond_timedwait(&workers->wake, &workers->lock, &until);	/* more, something larger, or time */
+	workers->n_sleeping--;
+	workers->napping = false;
+	worker->eager = true;
+}
+
+/* The next job that this worker should do now. */
+static struct job *take_any_locked(struct worker *worker)
+{
+	struct workers *workers = worker->pool;
+	struct job *job = take_locked(workers, WORKERS_STORE);
+
+	if (!job && workers->n_small > 0 && workers->n_small < BATCH && !worker->eager && !workers->napping &&
+	    !workers->stopping) {
+		nap_locked(worker);
+		job = take_locked(workers, WORKERS_STORE);
+	}
+	if (!job && (worker->eager || !workers->napping))
+		job = take_locked(workers, WORKERS_SMALL);
+	return job ? job : take_locked(workers, WORKERS_AHEAD);
 }
 
 /* The next job; sleeps until there is one. NULL: the pool ends, and nothing is queued any more. */
-static struct job *wait_for_job(struct workers *workers)
+static struct job *wait_for_job(struct worker *worker)
 {
+	struct workers *workers = worker->pool;
 	struct job *job;
 
 	(void)pthread_mutex_lock(&workers->lock);
-	while (!(job = take_any_locked(workers)) && !workers->stopping) {
+	while (!(job = take_any_locked(worker)) && !workers->stopping) {
+		worker->eager = false;
 		workers->n_sleeping++;
 		(void)pthread_cond_wait(&workers->wake, &workers->lock);
 		workers->n_sleeping--;
@@ -110,7 +163,7 @@ static void *worker_thread(void *context)
 	struct job *job;
 
 	(void)pthread_setname_np(pthread_self(), "vault-worker");	/* only for who looks with top */
-	while ((job = wait_for_job(worker->pool)))
+	while ((job = wait_for_job(worker)))
 		job->run(job, worker->codec);
 	return NULL;
 }
@@ -124,7 +177,9 @@ bool workers_help(struct workers *workers)
 		return false;
 	helping = &workers->helper_lock;
 	(void)pthread_mutex_lock(&workers->lock);
-	job = queue_take(&workers->queues[WORKERS_STORE]);
+	job = take_locked(workers, WORKERS_STORE);
+	if (!job)
+		job = take_locked(workers, WORKERS_SMALL);
 	(void)pthread_mutex_unlock(&workers->lock);
 	if (job)
 		job->run(job, workers->helper);

@@ -14,7 +14,9 @@ struct job {
 };
 
 enum workers_queue {
-	WORKERS_STORE,		/* first in, first out; before all of the other queue */
+	WORKERS_STORE,		/* first in, first out; before all of the others */
+	WORKERS_SMALL,		/* the same for what is little work: a worker is woken for several together, so that one may wait
+				 * some milliseconds */
 	WORKERS_AHEAD,		/* read-ahead: taken when nothing is to be stored */
 	WORKERS_N_QUEUES,
 };

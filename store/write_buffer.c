@@ -80,16 +80,17 @@ static void remove_segment(struct live_inode *inode, uint32_t at)
 	free_segment(segment);
 }
 
-static int make_room(struct live_inode *inode, struct segment *segment, size_t needed)
+/* `more`: the run goes on, so that there should be some to spare. */
+static int make_room(struct live_inode *inode, struct segment *segment, uint32_t needed, bool more)
 {
-	uint32_t room = segment->room ? segment->room : ROOM_FIRST;
 	uint32_t max = inode->vault->chunking.max;
+	uint32_t room = needed;
 	uint8_t *data;
 
 	if (needed <= segment->room)
 		return 0;
-	while (room < needed)
-		room *= 2;
+	if (more)
+		room = needed < ROOM_FIRST / 2 ? ROOM_FIRST : 2 * needed;
 	if (room > max)
 		room = max;	/* no run is longer before it is cut */
 	data = realloc(segment->data, room);
@@ -137,17 +138,13 @@ static int append(struct live_inode *inode, struct segment *segment, const uint8
 {
 	while (size > 0) {
 		bool cut = false;
-		size_t n;
-		int r;
+		size_t n = chunker_feed(&segment->chunker, data, size, &cut);
+		int r = make_room(inode, segment, segment->length + (uint32_t)n, !cut);
 
-		/* Room first: the chunker must not have seen what is not there. */
-		n = inode->vault->chunking.max - segment->length;
-		if (n > size)
-			n = size;
-		r = make_room(inode, segment, segment->length + n);
-		if (r < 0)
+		if (r < 0) {
+			segment->stale = true;	/* the chunker has seen what is not there */
 			return r;
-		n = chunker_feed(&segment->chunker, data, n, &cut);
+		}
 		memcpy(segment->data + segment->length, data, n);
 		segment->length += (uint32_t)n;
 		count(inode, (int64_t)n, 0);
@@ -310,7 +307,7 @@ int buffer_cut_locked(struct live_inode *inode, uint64_t offset, uint64_t length
 			/* What stands behind the cut becomes a segment of its own. */
 			struct segment *rest = calloc(1, sizeof(*rest));
 			uint32_t from = (uint32_t)(end - segment->offset);
-			int r = rest ? make_room(inode, rest, segment->length - from) : -ENOMEM;
+			int r = rest ? make_room(inode, rest, segment->length - from, false) : -ENOMEM;
 
 			if (rest) {
 				rest->offset = end;

@@ -10,6 +10,7 @@
 #include "command.h"
 #include "indexer.h"
 #include "log.h"
+#include "vault.h"
 
 static const struct command *const commands[] = {
 	&cmd_init, &cmd_mount,  &cmd_umount, &cmd_sync,    &cmd_stats,   &cmd_ls,   &cmd_info,
@@ -59,6 +60,7 @@ int main(int argc, char **argv)
 	const struct command *command;
 	const char *word = argc > 1 ? argv[1] : NULL;
 
+	vault_tune_process();
 	if (argc > 0 && strncmp(base_name(argv[0]), "mount.", 6) == 0)
 		return mount_as_helper(argc, argv);
 	if (!word) {

@@ -30,6 +30,11 @@ struct vault_file;
 
 /* ---- a vault as a whole ---- */
 
+/* Settings of libraries that hold for the whole process, for a program that does little else than serve vaults: no memory
+ * statistics in SQLite (they cost a lock for each allocation), buffers of a chunk's size from the heap instead of fresh
+ * pages each. Optional. Call it first, before any other thread runs. */
+void vault_tune_process(void);
+
 struct vault_create_options {
 	uint32_t chunk_average;	/* bytes: a power of two, 16 KiB to 512 KiB; 0 = default. min = avg/4, max = 4*avg (at most 1 MiB) */
 	uint64_t pack_size;	/* bytes at which a pack is sealed, 1 MiB to 1 GiB; 0 = default (64 MiB) */
