@@ -91,7 +91,6 @@ int background_checkpoint(struct vault *vault)
 	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&b->checkpoints.lock);
 	int in_log = 0, moved = 0;
 	int code = sqlite3_wal_checkpoint_v2(b->checkpoints.handle, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &moved);
-
 	if (code == SQLITE_BUSY)
 		return 0;
 	if (code != SQLITE_OK)
@@ -216,11 +215,7 @@ int background_start(struct vault *vault)
 		r = -pthread_create(&b->janitor, NULL, janitor_thread, b);
 		b->started[1] = r == 0;
 	}
-	if (r < 0)
-		vault->background = NULL;
-	if (r < 0)
-		background_stop(b);
-	return r;
+	return r;	/* on failure release frees what there is */
 }
 
 void background_stop(struct background *b)
@@ -235,6 +230,14 @@ void background_stop(struct background *b)
 		(void)pthread_join(b->checkpointer, NULL);
 	if (b->started[1])
 		(void)pthread_join(b->janitor, NULL);
+	b->started[0] = b->started[1] = false;
+}
+
+void background_free(struct background *b)
+{
+	if (!b)
+		return;
+	background_stop(b);
 	db_close(&b->checkpoints);
 	(void)pthread_cond_destroy(&b->wake);
 	(void)pthread_mutex_destroy(&b->lock);

@@ -7,10 +7,12 @@
 
 struct background;
 
+/* Makes vault->background; on failure too, for background_free(). */
 int background_start(struct vault *vault);
 
-/* Ends the threads, soon; NULL is fine. */
+/* Ends the threads, soon; the committer may still call background_wake(). NULL is fine. */
 void background_stop(struct background *background);
+void background_free(struct background *background);	/* the committer has ended; NULL is fine */
 
 /* A commit was made: there may be something to do. Lock-free when they are busy. */
 void background_wake(struct vault *vault);

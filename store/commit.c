@@ -51,6 +51,7 @@ struct committer {
 	bool stopping;
 	bool wanted;			/* the volume asks for a commit */
 	int64_t first_change_ns;	/* of the changes since the last gate; 0 = none. CLOCK_MONOTONIC */
+	bool noted;			/* commit_noted() came while the gate was closed: for the next commit */
 	struct waiter *waiters, **waiters_end;
 	void (*ready)(void *context);
 	void *ready_context;
@@ -89,12 +90,11 @@ int commit_begin_locked(struct vault *vault)
 	}
 	if (c->transaction)
 		return 0;
-	r = db_exec(&vault->db, "BEGIN IMMEDIATE");
+	r = db_begin(&vault->db);
 	if (r == 0)
 		r = journal_begin_locked(c->journal);
 	if (r < 0) {
-		if (!sqlite3_get_autocommit(vault->db.handle))
-			(void)db_exec(&vault->db, "ROLLBACK");	/* nothing was changed yet */
+		db_rollback(&vault->db);	/* nothing was changed yet */
 		return r;
 	}
 	c->transaction = true;
@@ -159,13 +159,19 @@ static bool has_room(struct vault *vault, size_t n_bytes)
 {
 	uint64_t undrained = file_undrained(vault);
 
-	return n_bytes == 0 || undrained == 0 || undrained + n_bytes <= COMMIT_UNDRAINED_MAX;
+	/* A vault that became read-only drains no more: whoever waits is to hear of it. */
+	return n_bytes == 0 || undrained == 0 || undrained + n_bytes <= COMMIT_UNDRAINED_MAX || vault->read_only;
 }
 
 static int enter_locked(struct committer *c, size_t n_bytes)
 {
 	if (c->closed || !has_room(c->vault, n_bytes)) {
 		c->refused = true;
+		/* The workers make room only of what was handed to them: the rest is drained by a commit. */
+		if (!c->closed && !c->wanted && file_buffered(c->vault) > COMMIT_UNDRAINED_MAX / 2) {
+			c->wanted = true;
+			(void)pthread_cond_signal(&c->wake);
+		}
 		/* Room may have come between the look and the mark; then nobody would tell. */
 		if (c->closed || !has_room(c->vault, n_bytes))
 			return 0;
@@ -195,16 +201,31 @@ void vault_change_begin(struct vault *vault, size_t n_bytes)
 	(void)pthread_mutex_unlock(&c->lock);
 }
 
+static void note_change_locked(struct committer *c)
+{
+	if (c->first_change_ns != 0)
+		return;
+	c->first_change_ns = monotonic_ns();
+	if (c->asleep)
+		(void)pthread_cond_signal(&c->wake);
+}
+
+void commit_noted(struct vault *vault)
+{
+	struct committer *c = vault->committer;
+
+	(void)pthread_mutex_lock(&c->lock);
+	c->noted |= c->closed;
+	note_change_locked(c);
+	(void)pthread_mutex_unlock(&c->lock);
+}
+
 void vault_change_end(struct vault *vault)
 {
 	struct committer *c = vault->committer;
 
 	(void)pthread_mutex_lock(&c->lock);
-	if (c->first_change_ns == 0) {
-		c->first_change_ns = monotonic_ns();
-		if (c->asleep)
-			(void)pthread_cond_signal(&c->wake);
-	}
+	note_change_locked(c);
 	if (--c->n_active == 0 && c->closed)
 		(void)pthread_cond_broadcast(&c->idle);
 	(void)pthread_mutex_unlock(&c->lock);
@@ -273,10 +294,11 @@ static void open_gate(struct committer *c, bool committed)
 {
 	(void)pthread_mutex_lock(&c->lock);
 	c->closed = false;
-	if (committed)
+	if (committed && !c->noted)
 		c->first_change_ns = 0;
 	else if (c->first_change_ns != 0)
 		c->first_change_ns = monotonic_ns();	/* try again an interval later */
+	c->noted = false;
 	(void)pthread_cond_broadcast(&c->opened);
 	(void)pthread_mutex_unlock(&c->lock);
 	tell_ready(c);
@@ -333,7 +355,7 @@ static int append_commit_locked(struct vault *vault, struct commit_state *ret)
 static int finish_locked(struct vault *vault, const struct commit_state *state)
 {
 	struct committer *c = vault->committer;
-	int r = db_exec(&vault->db, "COMMIT");
+	int r = db_commit(&vault->db);
 
 	journal_end_locked(c->journal);
 	c->transaction = false;
@@ -341,8 +363,7 @@ static int finish_locked(struct vault *vault, const struct commit_state *state)
 		vault->state = *state;
 		return 0;
 	}
-	if (!sqlite3_get_autocommit(vault->db.handle))
-		(void)db_exec(&vault->db, "ROLLBACK");	/* what counts stands in the packs */
+	db_rollback(&vault->db);	/* what counts stands in the packs */
 	if (r == -ENOSPC)
 		(void)space_give_up_reserve(vault);	/* if there is one */
 	r = recover_replay_locked(vault);
@@ -408,6 +429,25 @@ static void checkpoint_long_log(struct vault *vault)
 		(void)sqlite3_wal_checkpoint_v2(vault->db.handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);	/* tried again */
 }
 
+/* Drain all, and take the metadata lock for the commit. A handle may end behind the gate, and a chunk that was stored must
+ * not be committed before an extent names it: look again with the lock, which storing needs too. */
+static int drain_and_lock(struct vault *vault, pthread_mutex_t **ret_held)
+{
+	for (;;) {
+		AUTO(unlock) pthread_mutex_t *held = NULL;
+		int r = file_drain_all(vault);
+
+		if (r == 0)
+			r = commit_lock(vault, &held);
+		if (r < 0)
+			return r;
+		if (file_undrained(vault) == 0) {
+			*ret_held = TAKE(held);
+			return 0;
+		}
+	}
+}
+
 static int commit_behind_gate(struct vault *vault)
 {
 	AUTO(unlock) pthread_mutex_t *held = NULL;
@@ -415,9 +455,7 @@ static int commit_behind_gate(struct vault *vault)
 
 	if (vault->read_only)
 		return -EIO;
-	r = file_drain_all(vault);
-	if (r == 0)
-		r = commit_lock(vault, &held);
+	r = drain_and_lock(vault, &held);
 	if (r == 0)
 		r = commit_write_locked(vault);
 	if (r == 0)
@@ -549,7 +587,9 @@ static void *commit_thread(void *context)
 		int64_t now = monotonic_ns();
 		bool due = c->first_change_ns != 0 && now - c->first_change_ns >= c->interval_ns;
 
-		if (!c->running && (due || c->wanted || c->waiters))
+		if (c->running)
+			(void)pthread_cond_wait(&c->idle, &c->lock);	/* it may be what is due */
+		else if (due || c->wanted || c->waiters)
 			run_locked(c);
 		else
 			wait_locked(c, now);
@@ -613,6 +653,21 @@ int commit_start(struct vault *vault)
 	return 0;
 }
 
+void commit_end(struct committer *c)
+{
+	if (!c || !c->started)
+		return;
+	(void)pthread_mutex_lock(&c->lock);
+	c->stopping = true;
+	(void)pthread_cond_broadcast(&c->wake);
+	(void)pthread_cond_broadcast(&c->idle);
+	while (c->running)
+		(void)pthread_cond_wait(&c->idle, &c->lock);
+	(void)pthread_mutex_unlock(&c->lock);
+	(void)pthread_join(c->thread, NULL);
+	c->started = false;
+}
+
 int commit_stop(struct vault *vault)
 {
 	struct committer *c = vault->committer;
@@ -621,14 +676,7 @@ int commit_stop(struct vault *vault)
 	if (!c || !c->started)
 		return 0;
 	r = vault->read_only ? -EIO : vault_sync(vault);
-	(void)pthread_mutex_lock(&c->lock);
-	c->stopping = true;
-	(void)pthread_cond_broadcast(&c->wake);
-	while (c->running)
-		(void)pthread_cond_wait(&c->idle, &c->lock);
-	(void)pthread_mutex_unlock(&c->lock);
-	(void)pthread_join(c->thread, NULL);
-	c->started = false;
+	commit_end(c);
 	return r;
 }
 

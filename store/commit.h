@@ -26,11 +26,16 @@ int commit_lock(struct vault *vault, pthread_mutex_t **ret_held);
 int commit_new(struct vault *vault, unsigned commit_seconds);
 int commit_start(struct vault *vault);
 int commit_stop(struct vault *vault);
+void commit_end(struct committer *committer);	/* ends the thread without a commit; NULL is fine */
 void commit_free(struct committer *committer);
 
 /* Undrained content became less, or a write failed: whoever was refused by vault_change_try() may try again.
  * No lock may be held but an inode's. Cheap when nobody was refused. */
 void commit_room(struct vault *vault);
+
+/* Rows were changed, or will be, by what is no change: a handle's end, a read that drains or meets damage. See that a
+ * commit follows. No lock is held but an inode's. */
+void commit_noted(struct vault *vault);
 
 /* A change of the vault's own threads (purging, re-chunking): as vault_change_begin(), with -EROFS when read-only. */
 int commit_enter(struct vault *vault);

@@ -84,7 +84,7 @@ sqlite3_stmt *db_query(struct db *db, enum db_set set, int query)
 	return db->statements[set][query];
 }
 
-/* ---- savepoints ---- */
+/* ---- transactions and savepoints ---- */
 
 static int step_plain(struct db *db, sqlite3_stmt *statement)
 {
@@ -92,6 +92,22 @@ static int step_plain(struct db *db, sqlite3_stmt *statement)
 
 	(void)sqlite3_reset(statement);	/* repeats the error of the step */
 	return r;
+}
+
+int db_begin(struct db *db)
+{
+	return step_plain(db, db->begin);
+}
+
+int db_commit(struct db *db)
+{
+	return step_plain(db, db->commit);
+}
+
+void db_rollback(struct db *db)
+{
+	if (!sqlite3_get_autocommit(db->handle))
+		(void)db_exec(db, "ROLLBACK");	/* logged if it fails; then closing gives it up */
 }
 
 int savepoint_begin(struct db *db, struct savepoint *ret)
@@ -132,8 +148,12 @@ static int prepare(struct db *db, const char *sql, sqlite3_stmt **ret)
 
 static int prepare_all(struct db *db)
 {
-	int r = prepare(db, "SAVEPOINT step", &db->savepoint);
+	int r = prepare(db, "BEGIN IMMEDIATE", &db->begin);
 
+	if (r == 0)
+		r = prepare(db, "COMMIT", &db->commit);
+	if (r == 0)
+		r = prepare(db, "SAVEPOINT step", &db->savepoint);
 	if (r == 0)
 		r = prepare(db, "RELEASE step", &db->release);
 	if (r == 0)
@@ -262,6 +282,8 @@ void db_close(struct db *db)
 		free(db->statements[set]);
 		db->statements[set] = NULL;
 	}
+	(void)sqlite3_finalize(db->begin);
+	(void)sqlite3_finalize(db->commit);
 	(void)sqlite3_finalize(db->savepoint);
 	(void)sqlite3_finalize(db->release);
 	(void)sqlite3_finalize(db->rollback);

@@ -39,6 +39,7 @@ struct db {
 	pthread_mutex_t lock;		/* the metadata lock. Order: an inode's lock, this, then cache, packs, live */
 	sqlite3 *handle;		/* guarded by lock, as all below */
 	sqlite3_stmt **statements[DB_N_SETS];
+	sqlite3_stmt *begin, *commit;			/* of transactions */
 	sqlite3_stmt *savepoint, *release, *rollback;	/* of struct savepoint */
 	char *path;			/* for messages */
 };
@@ -66,6 +67,13 @@ int db_run(struct db *db, sqlite3_stmt *statement);
 
 /* Run fixed SQL text, without parameters. 0 or negative errno (logged). */
 int db_exec(struct db *db, const char *sql);
+
+/* Begin and commit the transaction that all changes run in.  -EBUSY another writer; others logged. */
+int db_begin(struct db *db);
+int db_commit(struct db *db);
+
+/* Give up the open transaction, if there is one: the error that led here is on its way already. */
+void db_rollback(struct db *db);
 
 /* The one translation of SQLite's codes, logged with what SQLite says. 0 for SQLITE_OK. */
 int db_errno(struct db *db, int code, const char *what);

@@ -12,6 +12,7 @@
 
 #define SMALL (64u << 10)	/* bytes of content that are stored where they are met: a hand-over costs more */
 #define TRIM_ROWS 2000u		/* extents removed under one hold of the metadata lock */
+#define OPERATION_COST 512u	/* bytes of memory that an operation takes besides its content, or its content in small pieces */
 #define N_SMALL 8		/* so many of them; more are worth the workers */
 
 /* ---- waiting ---- */
@@ -162,7 +163,7 @@ static int apply_hole(struct live_inode *inode, uint64_t offset, uint64_t length
 	return r < 0 ? r : apply_hole(inode, offset + length / 2, length - length / 2);
 }
 
-static int apply_store(struct live_inode *inode, const struct operation *operation)
+static int try_store(struct live_inode *inode, const struct operation *operation)
 {
 	AUTO(unlock) pthread_mutex_t *held = NULL;
 	struct vault *vault = inode->vault;
@@ -175,6 +176,17 @@ static int apply_store(struct live_inode *inode, const struct operation *operati
 	if (r == 0 && mapped != 0)
 		r = inode_add_mapped_locked(vault, inode->id, mapped);
 	return r;
+}
+
+/* Where it would replace too many rows at once they go first. No commit comes in between: it waits for the operation. */
+static int apply_store(struct live_inode *inode, const struct operation *operation)
+{
+	int r = try_store(inode, operation);
+
+	if (r != -E2BIG)
+		return r;
+	r = apply_hole(inode, operation->offset, operation->length);
+	return r < 0 ? r : try_store(inode, operation);
 }
 
 static int apply(struct live_inode *inode, const struct operation *operation)
@@ -208,6 +220,8 @@ static void retire_head(struct live_inode *inode)
 	inode->n_applied = operation->number;
 	if (operation->kind == OPERATION_STORE) {
 		table->undrained -= operation->length;
+		table->storing -= operation->length;
+		table->n_stores--;
 		live_add_unmapped(inode, -(int64_t)operation->length);
 	}
 	free_operation(operation);
@@ -281,11 +295,8 @@ int operation_add_locked(struct live_inode *inode, enum operation_kind kind, uin
 {
 	struct operation *operation = calloc(1, sizeof(*operation));
 
-	if (!operation) {
-		free(data);
-		packs_unreserve(inode->vault->packs, reserved);
+	if (!operation)
 		return log_err(-ENOMEM, "%s: no memory to store what was written", inode->vault->path);
-	}
 	operation->job.run = run_store;
 	operation->inode = live_ref(inode);
 	operation->kind = kind;
@@ -296,15 +307,15 @@ int operation_add_locked(struct live_inode *inode, enum operation_kind kind, uin
 	operation->reserved = reserved;
 	*inode->operations_end = operation;
 	inode->operations_end = &operation->next;
-	if (kind != OPERATION_STORE) {
-		operation->done = true;
-		operations_apply_locked(inode);
-		if (inode->operations)
-			live_set_dirty(inode);
+	if (kind == OPERATION_STORE) {
+		inode->vault->live->n_stores++;
+		inode->vault->live->storing += length;
 		return 0;
 	}
-	inode->vault->live->undrained += length;
-	live_add_unmapped(inode, (int64_t)length);
+	operation->done = true;
+	operations_apply_locked(inode);
+	if (inode->operations)
+		live_set_dirty(inode);
 	return 0;
 }
 
@@ -317,8 +328,8 @@ static struct operation *take_small_locked(struct live_inode *inode)
 	unsigned n = 0;
 
 	for (struct operation *o = inode->operations; o; o = o->next) {
-		if (o->done || o->queued)
-			continue;
+		if (o->done || o->queued || o->error < 0)
+			continue;	/* one that failed is for the next drain */
 		if (o->length > SMALL || ++n > N_SMALL)
 			return NULL;
 		if (!first)
@@ -350,7 +361,7 @@ static void store_small_locked(struct live_inode *inode)
 static int begin_drain(struct live_inode *inode, uint64_t *ret_number)
 {
 	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&inode->lock);
-	int r = buffer_emit_locked(inode, false);
+	int r = buffer_emit_locked(inode, !live_is_open(inode));
 
 	for (struct operation *o = inode->operations; o; o = o->next)
 		if (!o->queued)
@@ -383,7 +394,14 @@ int drain_inode(struct live_inode *inode)
 
 uint64_t file_undrained(const struct vault *vault)
 {
-	return vault->live->undrained;
+	return vault->live->undrained + vault->live->n_stores * OPERATION_COST;
+}
+
+uint64_t file_buffered(const struct vault *vault)
+{
+	uint64_t storing = vault->live->storing, undrained = vault->live->undrained;
+
+	return undrained > storing ? undrained - storing : 0;
 }
 
 /* All inodes that are on the dirty list now; those that writers put there meanwhile are for another time. */

@@ -53,15 +53,12 @@ struct live_inode *file_inode(struct vault_file *file)
 void announce_if_idle(struct live_inode *inode)
 {
 	struct vault *vault = inode->vault;
-	bool open, idle = false;
+	bool idle = false;
 
 	if (!vault->changed)
 		return;
 	(void)pthread_mutex_lock(&inode->lock);
-	(void)pthread_mutex_lock(&vault->live->lock);
-	open = inode->n_handles > 0;
-	(void)pthread_mutex_unlock(&vault->live->lock);
-	if (!open && inode->changed && !inode->operations && inode->n_segments == 0) {
+	if (!live_is_open(inode) && inode->changed && !inode->operations && inode->n_segments == 0) {
 		inode->changed = false;
 		idle = true;
 	}
@@ -82,10 +79,15 @@ void vault_file_close(struct vault_file *file)
 	last = --inode->n_handles == 0;
 	(void)pthread_mutex_unlock(&inode->vault->live->lock);
 	if (last) {
+		bool storing;
+
 		(void)pthread_mutex_lock(&inode->lock);
 		(void)buffer_emit_locked(inode, true);	/* -ENOMEM was logged; the bytes stay for the next drain */
+		storing = inode->operations;
 		operations_queue_locked(inode);
 		(void)pthread_mutex_unlock(&inode->lock);
+		if (storing)
+			commit_noted(inode->vault);
 		announce_if_idle(inode);
 	}
 	live_unref(inode);
@@ -99,12 +101,6 @@ void vault_on_content_changed(struct vault *vault, void (*changed)(void *context
 }
 
 /* ---- writing ---- */
-
-/* What a write of `size` bytes needs in the packs at the worst: the bytes, and the heads of their records. */
-static uint64_t room_for(size_t size)
-{
-	return size + size / 256 + 256;
-}
 
 /* Clear suid and sgid, which only root may have asked to keep. */
 static int kill_priv(struct live_inode *inode)
@@ -148,6 +144,7 @@ int vault_write(struct vault_file *file, uint64_t offset, const void *data, size
 {
 	struct live_inode *inode = file->inode;
 	struct vault *vault = inode->vault;
+	uint64_t room = buffer_room(vault, size);
 	int r;
 
 	if (vault->read_only)
@@ -156,19 +153,21 @@ int vault_write(struct vault_file *file, uint64_t offset, const void *data, size
 		return -EFBIG;
 	if (size == 0)
 		return 0;
-	r = packs_reserve(vault->packs, room_for(size));
+	r = packs_reserve(vault->packs, room);
 	if (r < 0)
 		return r;
 	if (flags & VAULT_WRITE_KILL_PRIV)
 		r = kill_priv(inode);
 	if (r < 0) {
-		packs_unreserve(vault->packs, room_for(size));
+		packs_unreserve(vault->packs, room);
 		return r;
 	}
 	(void)pthread_mutex_lock(&inode->lock);
 	r = clean_tail_locked(inode, offset + size);
 	if (r == 0)
-		r = buffer_write_locked(inode, offset, data, size, room_for(size));
+		r = buffer_write_locked(inode, offset, data, size, room);
+	else
+		packs_unreserve(vault->packs, room);
 	if (r == 0) {
 		inode->n_writes++;
 		inode->changed = true;
@@ -292,6 +291,7 @@ static int lock_drained(struct live_inode *inode, uint64_t offset, uint64_t leng
 		(void)buffer_emit_locked(inode, true);	/* -ENOMEM was logged; tried again by the drain */
 		(void)pthread_mutex_unlock(&inode->lock);
 		r = drain_inode(inode);
+		commit_noted(inode->vault);
 		if (r < 0)
 			return r;
 	}
@@ -422,6 +422,8 @@ ssize_t vault_copy_range(struct vault_file *from_file, uint64_t from_offset, str
 	if (r < 0)
 		return r;
 	r = clean_tail_locked(to, to_offset + length);
+	if (r == 0 && to->operations)
+		r = to->operations->error;	/* what it could not remove now would go later, with the copy */
 	if (r == 0)
 		r = copy_extents(from, from_offset, to, to_offset, length, &done);
 	if (r == 0) {

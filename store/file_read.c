@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cache.h"
+#include "chunk_read.h"
 #include "codec.h"
 #include "commit.h"
 #include "directories.h"
@@ -169,89 +170,33 @@ static int note_extents_locked(struct reading *read)
 
 /* ---- chunks ---- */
 
-struct decoding {
-	struct vault *vault;
-	const struct chunk *chunk;
-};
-
-/* A codec context of the thread's own. */
-static pthread_key_t codec_key;
-static pthread_once_t codec_once = PTHREAD_ONCE_INIT;
-
-static void free_thread_codec(void *codec)
-{
-	codec_context_free(codec);
-}
-
-static void make_codec_key(void)
-{
-	(void)pthread_key_create(&codec_key, free_thread_codec);	/* one of 1,024; without it each decode makes its own */
-}
-
-static struct codec_context *thread_codec(void)
-{
-	struct codec_context *codec;
-
-	(void)pthread_once(&codec_once, make_codec_key);	/* cannot fail */
-	codec = pthread_getspecific(codec_key);
-	if (!codec && codec_context_new(&codec) == 0)
-		(void)pthread_setspecific(codec_key, codec);	/* failing leaks one context with the thread */
-	return codec;
-}
-
-static int decode(void *context, uint8_t *raw)
-{
-	const struct decoding *d = context;
-	const struct chunk *chunk = d->chunk;
-	AUTO(free) uint8_t *stored = malloc(chunk->stored_size);
-	struct codec_context *codec = thread_codec();
-	int r;
-
-	if (!stored || !codec)
-		return log_err(-ENOMEM, "%s: no memory to read", d->vault->path);
-	r = packs_read(d->vault->packs, chunk->place, RECORD_CHUNK, chunk->id, chunk->stored_size, 0, chunk->stored_size,
-		       stored);
-	if (r < 0)
-		return r;
-	r = codec_decode(codec, chunk->codec, stored, chunk->stored_size, raw, chunk->raw_size);
-	if (r < 0)
-		return log_err(r, "pack %" PRIu64 " at %" PRIu64 ": chunk %" PRIu64 " cannot be decoded", chunk->place.pack,
-			       chunk->place.offset, chunk->id);
-	return 0;
-}
-
-/* Bytes [from, from + size) of a chunk. */
-static int read_chunk(struct vault *vault, const struct chunk *chunk, uint32_t from, size_t size, uint8_t *out)
-{
-	struct decoding decoding = { vault, chunk };
-	const struct cached *cached;
-	int r;
-
-	if (chunk->codec == CODEC_RAW)
-		return packs_read(vault->packs, chunk->place, RECORD_CHUNK, chunk->id, chunk->stored_size, from, size, out);
-	r = cache_get(vault->cache, chunk->id, chunk->raw_size, decode, &decoding, &cached);
-	if (r < 0)
-		return r;
-	memcpy(out, cached->raw + from, size);
-	cache_put(vault->cache, cached);
-	return 0;
-}
-
-/* Damage: say whose it is, once, and see that the same content is stored anew when it is written again. */
-static void note_damage(struct live_inode *inode, const struct extent *extent)
+/* Damage: say whose it is, once, and see that the same content is stored anew when it is written again.
+ *   -ENOENT  it was stored anew already, and this extent is an old picture of it. */
+static int note_damage(struct live_inode *inode, const struct extent *extent)
 {
 	struct vault *vault = inode->vault;
+	const struct place *place = &extent->chunk.place;
+	struct chunk now;
 	char path[512];
-	AUTO(unlock) pthread_mutex_t *held = NULL;
+	pthread_mutex_t *held = NULL;
+	bool writable = commit_lock(vault, &held) == 0;
+	bool is_old;
 
-	(void)pthread_mutex_lock(&vault->db.lock);
-	vault_path_of_locked(vault, inode->id, path, sizeof(path));
-	(void)pthread_mutex_unlock(&vault->db.lock);
-	(void)log_err(-EBADMSG, "%s: bytes %" PRIu64 " to %" PRIu64 " are damaged (pack %" PRIu64 " at %" PRIu64 ")", path,
-		      extent->offset, extent->offset + extent->length, extent->chunk.place.pack,
-		      extent->chunk.place.offset);
-	if (commit_lock(vault, &held) == 0)
+	if (!writable)
+		held = lock_mutex(&vault->db.lock);
+	is_old = chunk_get_locked(vault, extent->chunk.id, &now) == 0 &&
+		 (now.place.pack != place->pack || now.place.offset != place->offset);
+	if (!is_old)
+		vault_path_of_locked(vault, inode->id, path, sizeof(path));
+	if (!is_old && writable)
 		(void)chunk_set_damaged_locked(vault, extent->chunk.id);	/* a note for later; logged if it fails */
+	(void)pthread_mutex_unlock(held);
+	if (is_old)
+		return -ENOENT;
+	if (writable)
+		commit_noted(vault);
+	return log_err(-EBADMSG, "%s: bytes %" PRIu64 " to %" PRIu64 " are damaged (pack %" PRIu64 " at %" PRIu64 ")", path,
+		       extent->offset, extent->offset + extent->length, place->pack, place->offset);
 }
 
 /* Fill [from, to) of the buffer from extent `extent`, or leave it. */
@@ -266,11 +211,9 @@ static int fetch(struct reading *read, const struct extent *extent, size_t from,
 		start = extent->offset;
 	if (extent->offset + extent->length < end)
 		end = extent->offset + extent->length;
-	r = read_chunk(read->inode->vault, &extent->chunk, extent->chunk_offset + (uint32_t)(start - extent->offset),
+	r = chunk_read(read->inode->vault, &extent->chunk, extent->chunk_offset + (uint32_t)(start - extent->offset),
 		       end - start, read->out + (start - read->offset));
-	if (r == -EBADMSG)
-		note_damage(read->inode, extent);
-	return r;
+	return r == -EBADMSG ? note_damage(read->inode, extent) : r;
 }
 
 /* Zero [from, to) where no extent is, and fetch the rest. */
@@ -324,12 +267,9 @@ struct ahead {
 static void run_ahead(struct job *job, struct codec_context *codec)
 {
 	struct ahead *ahead = (struct ahead *)job;	/* its first member */
-	struct decoding decoding = { ahead->vault, &ahead->chunk };
-	const struct cached *cached;
 
 	(void)codec;
-	if (cache_get(ahead->vault->cache, ahead->chunk.id, ahead->chunk.raw_size, decode, &decoding, &cached) == 0)
-		cache_put(ahead->vault->cache, cached);	/* an error is met again by the reader */
+	(void)chunk_read_ahead(ahead->vault, &ahead->chunk);	/* an error is met again by the reader */
 	ahead->vault->live->n_ahead--;
 	free(ahead);
 }

@@ -111,7 +111,7 @@ static void free_inode(struct live_inode *inode)
 /* Nothing needs it: off the table; the caller frees it without the lock. */
 static bool take_if_unneeded(struct live_table *table, struct live_inode *inode)
 {
-	if (inode->n_refs > 0 || has_dirty_attributes(inode))
+	if (inode->n_refs > 0 || inode->unmapped > 0 || has_dirty_attributes(inode))
 		return false;
 	set_clean(table, inode);
 	remove_entry(table, inode);
@@ -127,6 +127,7 @@ int live_table_new(struct vault *vault, struct live_table **ret)
 	if (table) {
 		table->vault = vault;
 		table->n_buckets = N_BUCKETS_FIRST;
+		table->rechunk_idle_ns = RECHUNK_IDLE_NS;
 		table->buckets = calloc(table->n_buckets, sizeof(*table->buckets));
 	}
 	if (!table || !table->buckets || codec_context_new(&table->inline_codec) < 0) {
@@ -330,6 +331,17 @@ uint64_t live_size(struct live_inode *inode)
 	return size;
 }
 
+bool live_is_open(struct live_inode *inode)
+{
+	struct live_table *table = inode->vault->live;
+	bool open;
+
+	(void)pthread_mutex_lock(&table->lock);
+	open = inode->n_handles > 0;
+	(void)pthread_mutex_unlock(&table->lock);
+	return open;
+}
+
 void live_changed(struct live_inode *inode, uint64_t size, bool exactly)
 {
 	struct live_table *table = inode->vault->live;
@@ -343,6 +355,8 @@ void live_changed(struct live_inode *inode, uint64_t size, bool exactly)
 	inode->mtime_ns = now;
 	inode->ctime_ns = now;
 	inode->dirty_times = true;
+	/* A small file may still hold on to a large chunk, where it was cut off. */
+	inode->written |= inode->size >= RECHUNK_LEAST || (exactly && inode->size > 0);
 	set_dirty(table, inode);
 	(void)pthread_mutex_unlock(&table->lock);
 }
@@ -368,6 +382,8 @@ void live_add_unmapped(struct live_inode *inode, int64_t delta)
 
 	(void)pthread_mutex_lock(&table->lock);
 	inode->unmapped += (uint64_t)delta;
+	if (delta > 0)
+		set_dirty(table, inode);	/* the next commit drains it, also when no change did this: a handle's end */
 	(void)pthread_mutex_unlock(&table->lock);
 }
 
@@ -389,6 +405,9 @@ size_t live_take_dirty(struct live_table *table, struct live_inode **ret, size_t
 		struct live_inode *inode = table->dirty;
 
 		set_clean(table, inode);
+		if (inode->written)
+			candidate_note_locked(table, inode->id);
+		inode->written = false;
 		inode->n_refs++;
 		ret[taken++] = inode;
 	}
@@ -423,22 +442,37 @@ static int write_back_locked(struct vault *vault, struct live_inode *inode)
 	return r < 0 ? r : inode_put_locked(vault, &row.attr);
 }
 
+/* One inode of live_flush_locked(). One that still has bytes to drain stays on the list: its last handle was closed behind
+ * the gate, and the next commit has to wait for what that handed out. */
+static int flush_one_locked(struct vault *vault, struct live_inode *inode)
+{
+	struct live_table *table = vault->live;
+	int r = write_back_locked(vault, inode);
+
+	if (r == -ENOENT)
+		r = 0;	/* purged meanwhile */
+	(void)pthread_mutex_lock(&table->lock);
+	if (r < 0 || inode->unmapped > 0)
+		set_dirty(table, inode);
+	(void)pthread_mutex_unlock(&table->lock);
+	return r;
+}
+
 int live_flush_locked(struct vault *vault)
 {
-	struct live_inode *some[64];
-	size_t n;
+	size_t n = live_n_dirty(vault->live);
+	AUTO(free) struct live_inode **all = n > 0 ? calloc(n, sizeof(struct live_inode *)) : NULL;
 	int r = 0;
 
-	while (r == 0 && (n = live_take_dirty(vault->live, some, 64)) > 0) {
-		for (size_t i = 0; i < n; i++) {
-			if (r == 0)
-				r = write_back_locked(vault, some[i]);
-			if (r == -ENOENT)
-				r = 0;	/* purged meanwhile */
-			if (r < 0)
-				live_set_dirty(some[i]);
-			live_unref(some[i]);
-		}
+	if (n > 0 && !all)
+		return log_err(-ENOMEM, "%s: no memory to commit", vault->path);
+	n = live_take_dirty(vault->live, all, n);
+	for (size_t i = 0; i < n; i++) {
+		int flushed = flush_one_locked(vault, all[i]);
+
+		if (flushed < 0)
+			r = flushed;
+		live_unref(all[i]);
 	}
 	return r;
 }

@@ -60,6 +60,7 @@ struct live_inode {
 	uint64_t size;			/* the truth, from when the entry was made on */
 	int64_t atime_ns, mtime_ns, ctime_ns;	/* true where dirty says so */
 	bool dirty_size, dirty_times, dirty_atime;
+	bool written;			/* content changed since the table's candidates were told */
 	uint64_t unmapped;		/* bytes written that no extent names yet: what st_blocks must not forget */
 
 	pthread_mutex_t lock;		/* order: this, metadata, leaves. Guards the rest */
@@ -82,6 +83,18 @@ struct live_inode {
 	uint64_t id;
 };
 
+#define RECHUNK_IDLE_NS 60000000000ll	/* without a write, before an inode is cut anew */
+#define RECHUNK_LEAST (64u << 10)	/* bytes of a file below which many extents are still few */
+#define CANDIDATES_SETS 1024u
+#define CANDIDATES_WAYS 4u
+
+/* An inode that was written, and so may be worth cutting anew. */
+struct candidate {
+	uint64_t id;		/* 0: none */
+	int64_t written_ns;	/* CLOCK_MONOTONIC of the drain that met its last write */
+	uint64_t position;	/* what stands before this was looked at since */
+};
+
 struct live_table {
 	struct vault *vault;
 	pthread_mutex_t lock;		/* a leaf; guards the table and the first part of every entry */
@@ -89,12 +102,17 @@ struct live_table {
 	size_t n_buckets, n_entries;
 	struct live_inode *dirty;	/* list */
 	size_t n_dirty;
+	struct candidate candidates[CANDIDATES_SETS][CANDIDATES_WAYS];	/* an inode's set is that of its id */
+	size_t n_candidates;
 
+	_Atomic int64_t rechunk_idle_ns;	/* RECHUNK_IDLE_NS, but in tests */
 	pthread_mutex_t wait_lock;	/* a leaf of its own, for those who wait for operations to be applied */
 	pthread_cond_t applied;
 	uint64_t n_tellings;		/* guarded by wait_lock */
 	_Atomic unsigned n_waiting;
 	_Atomic uint64_t undrained;	/* bytes in segments (not stored) and operations of all inodes */
+	_Atomic uint64_t n_stores;	/* operations that store */
+	_Atomic uint64_t storing;	/* bytes of them */
 	_Atomic uint64_t kept;		/* bytes in segments that are stored already */
 	_Atomic unsigned n_ahead;	/* read-ahead jobs under way */
 
@@ -111,6 +129,7 @@ struct live_inode *live_ref(struct live_inode *inode);
 void live_unref(struct live_inode *inode);	/* may free it: no lock of it is held */
 
 uint64_t live_size(struct live_inode *inode);
+bool live_is_open(struct live_inode *inode);	/* has handles */
 
 /* A write or a truncation happened now: size (if it is larger, or `exactly`), mtime and ctime. */
 void live_changed(struct live_inode *inode, uint64_t size, bool exactly);
@@ -127,7 +146,11 @@ size_t live_n_dirty(struct live_table *table);
 
 /* ---- write_buffer.c; the inode's lock is held for all ---- */
 
-/* Take `size` bytes at `offset`; room for them is reserved.  -ENOMEM: nothing was taken. */
+/* Bytes of packs that `size` bytes of content need at the worst, however they are cut: what to reserve for a write. */
+uint64_t buffer_room(const struct vault *vault, size_t size);
+
+/* Take `size` bytes at `offset`; room for them, `reserved`, was reserved, and is taken over also on failure.
+ *   Errors  -ENOSPC bytes stored already would have to be stored once more: nothing was taken. -ENOMEM. */
 int buffer_write_locked(struct live_inode *inode, uint64_t offset, const uint8_t *data, size_t size, uint64_t reserved);
 
 /* Forget what is buffered for [offset, offset + length). -ENOMEM. */
@@ -141,8 +164,9 @@ bool buffer_touches_locked(const struct live_inode *inode, uint64_t offset, uint
 
 /* ---- drain.c; the inode's lock is held ---- */
 
-/* Add an operation to the list; a STORE waits there for operations_queue_locked() or a drain. `data` is taken over, also
- * on failure. -ENOMEM. */
+/* Add an operation to the list; a STORE waits there for operations_queue_locked() or a drain. `data` and the
+ * room `reserved` are taken over, but not on failure. A STORE adds its length to what is undrained and unmapped when it is
+ * counted by the caller, whose bytes it was before; it is taken off when extents name it. -ENOMEM. */
 int operation_add_locked(struct live_inode *inode, enum operation_kind kind, uint64_t offset, uint64_t length,
 			 uint8_t *data, uint64_t reserved);
 
@@ -158,6 +182,18 @@ int operations_wait(struct live_inode *inode, uint64_t number);
 
 /* Hand out and wait for all that is buffered for the inode. No lock is held. */
 int drain_inode(struct live_inode *inode);
+
+/* ---- candidates.c ---- */
+
+/* A drain has met an inode that was written: re-chunking looks at it when it was idle. The table's lock is held. */
+void candidate_note_locked(struct live_table *table, uint64_t id);
+
+/* The candidate that has been idle for the longest time, if for long enough: so what was begun is finished first. */
+bool candidate_find(struct live_table *table, struct candidate *ret);
+
+/* `candidate` was looked at up to `position`: 1 there is more, 0 it is done, -EAGAIN, -ENOSPC or -EDQUOT it is for another
+ * time, another error: never again. If it was written meanwhile, it has been noted anew, and that stands. */
+void candidate_looked_at(struct live_table *table, const struct candidate *candidate, uint64_t position, int r);
 
 /* ---- file.c ---- */
 

@@ -28,6 +28,7 @@ enum {
 	Q_NTH,
 	Q_COPY,
 	Q_INFO,
+	Q_PINS,
 	Q_DROP,
 	Q_FIRST_DROPPED,
 	Q_DROP_DONE,
@@ -72,6 +73,10 @@ static const char *const sql[N_QUERIES] = {
 		"SELECT x.n, x.mapped, c.raw_size, c.stored_size, c.refs"
 		" FROM (SELECT chunk_id, count(*) AS n, sum(length) AS mapped FROM extents WHERE manifest_id = ?1"
 		" GROUP BY chunk_id) x LEFT JOIN chunks c ON c.id = x.chunk_id",
+	[Q_PINS] = "SELECT x.chunk_id, count(*), sum(x.length), c.refs, c.raw_size, c.stored_size"
+		   " FROM extents x JOIN chunks c ON c.id = x.chunk_id"
+		   " WHERE x.manifest_id = ?1 AND x.offset >= ?2 AND x.offset < ?3"
+		   " GROUP BY x.chunk_id ORDER BY x.chunk_id",
 	[Q_DROP] = "INSERT INTO dropped (manifest_id) VALUES (?1)",
 	[Q_FIRST_DROPPED] =
 		"SELECT manifest_id FROM dropped WHERE manifest_id > 0 ORDER BY manifest_id LIMIT 1",
@@ -261,6 +266,37 @@ int manifest_info_locked(struct vault *vault, uint64_t manifest, struct vault_fi
 	return r;
 }
 
+int manifest_pins_locked(struct vault *vault, uint64_t manifest, uint64_t from, uint64_t end,
+			 struct manifest_pin *ret, size_t n)
+{
+	AUTO(query) sqlite3_stmt *row = db_query(&vault->db, DB_SET_manifest, Q_PINS);
+	size_t found = 0;
+	int r = 0;
+
+	if (n > INT_MAX)
+		n = INT_MAX;
+	bind_u64(row, 1, manifest);
+	bind_u64(row, 2, from);
+	bind_u64(row, 3, end);
+	while (found < n && (r = db_step(&vault->db, row)) > 0) {
+		uint64_t raw_size = column_u64(row, 4);
+		uint64_t stored_size = column_u64(row, 5);
+
+		if (raw_size == 0 || raw_size > RECORD_RAW_MAX || stored_size > raw_size)
+			return log_err(-EBADMSG, "%s: chunk %" PRIu64 ": impossible sizes", vault->db.path,
+				       column_u64(row, 0));
+		ret[found++] = (struct manifest_pin){
+			.chunk = column_u64(row, 0),
+			.n_extents = column_u64(row, 1),
+			.used_size = column_u64(row, 2),
+			.refs = column_u64(row, 3),
+			.raw_size = (uint32_t)raw_size,
+			.stored_size = (uint32_t)stored_size,
+		};
+	}
+	return r < 0 ? r : (int)found;
+}
+
 /* ---- what a range touches, and making it a hole ---- */
 
 /* The extents that reach into [from, end). */
@@ -428,9 +464,8 @@ int manifest_trim_locked(struct vault *vault, uint64_t manifest, uint64_t from, 
 
 /* ---- copying ---- */
 
-/* Shorten [from, from + *length) so that it touches at most `most` extents: it then ends where the next one starts. */
-static int limit_locked(struct vault *vault, uint64_t manifest, uint64_t from, uint32_t most,
-			uint64_t *length)
+int manifest_limit_locked(struct vault *vault, uint64_t manifest, uint64_t from, uint32_t most,
+			  uint64_t *length)
 {
 	AUTO(query) sqlite3_stmt *row = db_query(&vault->db, DB_SET_manifest, Q_NTH);
 	uint64_t next;
@@ -479,10 +514,10 @@ int manifest_copy_locked(struct vault *vault, uint64_t from, uint64_t from_offse
 	if (from_offset > END_OF_ALL || length > END_OF_ALL - from_offset || to_offset > END_OF_ALL ||
 	    length > END_OF_ALL - to_offset || max_extents == 0)
 		return -EINVAL;
-	r = limit_locked(vault, from, from_offset, max_extents < COPY_ROWS_MAX ? max_extents : COPY_ROWS_MAX,
-			 &length);
+	r = manifest_limit_locked(vault, from, from_offset,
+				  max_extents < COPY_ROWS_MAX ? max_extents : COPY_ROWS_MAX, &length);
 	if (r == 0)
-		r = limit_locked(vault, to, to_offset, COPY_ROWS_MAX, &length);
+		r = manifest_limit_locked(vault, to, to_offset, COPY_ROWS_MAX, &length);
 	if (r == 0)
 		r = look_locked(vault, to, to_offset, to_offset + length, COPY_ROWS_MAX, &touched);
 	if (r < 0)

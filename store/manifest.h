@@ -38,6 +38,21 @@ int manifest_trim_locked(struct vault *vault, uint64_t manifest, uint64_t from, 
 int manifest_copy_locked(struct vault *vault, uint64_t from, uint64_t from_offset, uint64_t to, uint64_t to_offset,
 			 uint64_t length, uint32_t max_extents, uint64_t *ret_length, int64_t *ret_mapped);
 
+/* Shorten [from, from + *length) so that it touches at most `most` extents: it then ends where the next one starts. */
+int manifest_limit_locked(struct vault *vault, uint64_t manifest, uint64_t from, uint32_t most, uint64_t *length);
+
+/* A chunk that a part of a manifest names. */
+struct manifest_pin {
+	uint64_t chunk;
+	uint64_t n_extents, used_size;	/* extents of the part that name it, and their bytes together */
+	uint64_t refs;			/* everybody's, the part's included */
+	uint32_t raw_size, stored_size;
+};
+
+/* The chunks named by extents that start in [from, end), ascending by id, at most `n`. Returns how many. */
+int manifest_pins_locked(struct vault *vault, uint64_t manifest, uint64_t from, uint64_t end, struct manifest_pin *ret,
+			 size_t n);
+
 /* What a manifest is made of, for vault_file_info(). */
 int manifest_info_locked(struct vault *vault, uint64_t manifest, struct vault_file_info *ret);
 

@@ -303,9 +303,9 @@ static int breathe(struct replay *replay, bool last)
 
 	if (!last && sqlite3_total_changes64(db->handle) - replay->rows_before < ROWS_PER_TRANSACTION)
 		return 0;
-	r = db_exec(db, "COMMIT");
+	r = db_commit(db);
 	if (r == 0 && !last)
-		r = db_exec(db, "BEGIN IMMEDIATE");
+		r = db_begin(db);
 	replay->rows_before = sqlite3_total_changes64(db->handle);
 	return r;
 }
@@ -369,7 +369,7 @@ static int replay_tail(struct vault *vault, const struct recover_tail *tail, boo
 		return 0;
 	r = codec_context_new(&replay.codec);
 	if (r == 0)
-		r = db_exec(&vault->db, "BEGIN IMMEDIATE");
+		r = db_begin(&vault->db);
 	if (r < 0)
 		return r;
 	replay.rows_before = sqlite3_total_changes64(vault->db.handle);
@@ -380,8 +380,7 @@ static int replay_tail(struct vault *vault, const struct recover_tail *tail, boo
 		r = log_err(-EBADMSG, "%s: commit %" PRIu64 " could not be reached again", vault->path, tail->last.commit);
 	if (r == 0)
 		r = breathe(&replay, true);
-	if (!sqlite3_get_autocommit(vault->db.handle))
-		(void)db_exec(&vault->db, "ROLLBACK");	/* the error is on its way already */
+	db_rollback(&vault->db);
 	return r;
 }
 
@@ -472,7 +471,9 @@ static int restore_item(void *context, const struct packs_item *item)
 	if (item->record.type == RECORD_CHUNK)
 		r = bulk_restore_locked(restore->vault, item, restore->commit + 1);
 	if (r == 0 && sqlite3_total_changes64(db->handle) - restore->rows_before > ROWS_PER_TRANSACTION) {
-		r = db_exec(db, "COMMIT; BEGIN IMMEDIATE");
+		r = db_commit(db);
+		if (r == 0)
+			r = db_begin(db);
 		restore->rows_before = sqlite3_total_changes64(db->handle);
 	}
 	return r;
@@ -482,15 +483,15 @@ static int restore_item(void *context, const struct packs_item *item)
 static int restore_chunks(struct vault *vault, struct place end)
 {
 	struct restore restore = { .vault = vault, .end = end };
-	int r = db_exec(&vault->db, "BEGIN IMMEDIATE");
+	int r = db_begin(&vault->db);
 
 	restore.rows_before = sqlite3_total_changes64(vault->db.handle);
 	for (uint64_t n = packs_next(vault->packs, 0); n && n <= end.pack && r >= 0 && r != REACHED;
 	     n = packs_next(vault->packs, n))
 		r = packs_visit(vault->packs, n, restore_item, &restore);
 	if (r >= 0)
-		return db_exec(&vault->db, "COMMIT");
-	(void)db_exec(&vault->db, "ROLLBACK");	/* the error is on its way already */
+		return db_commit(&vault->db);
+	db_rollback(&vault->db);
 	return r;
 }
 
@@ -498,7 +499,7 @@ static int restore_chunks(struct vault *vault, struct place end)
 static int finish_rebuild(struct vault *vault)
 {
 	struct picture picture = { .n_chunks = 0 };
-	int r = db_exec(&vault->db, "BEGIN IMMEDIATE");
+	int r = db_begin(&vault->db);
 
 	if (r == 0 && vault->state.picture.pack != 0 && picture_read(vault, vault->state.picture, &picture) < 0) {
 		/* Damaged: as if there were none, so that a new one is written. */
@@ -513,9 +514,9 @@ static int finish_rebuild(struct vault *vault)
 	if (r == 0)
 		r = directories_rebuild_locked(vault);
 	if (r == 0)
-		r = db_exec(&vault->db, "COMMIT");
+		r = db_commit(&vault->db);
 	if (r < 0 && !sqlite3_get_autocommit(vault->db.handle))
-		(void)db_exec(&vault->db, "ROLLBACK");	/* the error is on its way already */
+		db_rollback(&vault->db);
 	return r;
 }
 
@@ -529,13 +530,13 @@ int recover_rebuild_locked(struct vault *vault)
 		return r;
 	r = restore_chunks(vault, tail.last.end);
 	if (r == 0 && picture.n_chunks > 0) {
-		r = db_exec(&vault->db, "BEGIN IMMEDIATE");
+		r = db_begin(&vault->db);
 		if (r == 0)
 			r = picture_apply_locked(vault, &picture);
 		if (r == 0)
 			r = state_save_locked(vault, &vault->state);
 		if (r == 0)
-			r = db_exec(&vault->db, "COMMIT");
+			r = db_commit(&vault->db);
 	}
 	free(picture.chunks);
 	if (r == 0)

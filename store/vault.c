@@ -81,7 +81,9 @@ static void release(struct vault *vault)
 {
 	if (!vault)
 		return;
-	background_stop(TAKE(vault->background));
+	background_stop(vault->background);
+	commit_end(vault->committer);
+	background_free(TAKE(vault->background));
 	workers_free(TAKE(vault->workers));
 	commit_free(TAKE(vault->committer));
 	live_table_free(TAKE(vault->live));
@@ -518,7 +520,7 @@ int vault_close(struct vault *vault)
 
 	if (!vault)
 		return 0;
-	background_stop(TAKE(vault->background));
+	background_stop(vault->background);
 	r = commit_stop(vault);
 	release(vault);
 	return r;

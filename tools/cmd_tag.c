@@ -58,6 +58,11 @@ static int write_tags(const char *path, const struct tags *tags)
 	if (!value)
 		return log_err(-ENOMEM, "tag: %s: no memory for its tags", path);
 	r = *value ? setxattr(path, XATTR_TAGS, value, strlen(value), 0) : removexattr(path, XATTR_TAGS);
+	if (r < 0 && errno == EINVAL)
+		return log_err(
+			-EINVAL,
+			"tag: %s: cannot change its tags: a tag has at most 255 bytes, a file at most 1000 tags",
+			path);
 	if (r < 0 && (*value || errno != ENODATA))
 		return log_err(-errno, "tag: %s: cannot change its tags: ", path);
 	return 0;

@@ -144,6 +144,12 @@ static int busy(const struct unmounting *u)
 	if (u->device && mounts_users_of(u->device, names, sizeof(names)) > 0)
 		return log_err(-EBUSY, "%s: %s: in use by %s: close it and try again, or detach with --lazy",
 			       u->self->name, u->given, names);
+	/* fusermount3 looks there who mounted what; small containers lack it. */
+	if (geteuid() != 0 && access("/etc/mtab", F_OK) < 0)
+		return log_err(-ENOENT,
+			       "%s: %s: fusermount3 needs /etc/mtab, which is missing: as root, "
+			       "ln -s /proc/self/mounts /etc/mtab",
+			       u->self->name, u->given);
 	return log_err(
 		-EBUSY,
 		"%s: %s: cannot be unmounted: it is in use (fuser -vm %s names by whom), or another user's",
