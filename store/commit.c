@@ -429,8 +429,8 @@ static void checkpoint_long_log(struct vault *vault)
 		(void)sqlite3_wal_checkpoint_v2(vault->db.handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);	/* tried again */
 }
 
-/* Drain all, and take the metadata lock for the commit. A handle may end behind the gate, and a chunk that was stored must
- * not be committed before an extent names it: look again with the lock, which storing needs too. */
+/* Drain all, and take the metadata lock for the commit. A handle may end behind the gate, and a chunk that was stored
+ * must not be committed before an extent names it: look again with the lock, which storing needs too. */
 static int drain_and_lock(struct vault *vault, pthread_mutex_t **ret_held)
 {
 	for (;;) {

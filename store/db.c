@@ -230,7 +230,7 @@ static char *immutable_uri(const char *path)
 static int open_handle(struct db *db, const char *path, unsigned flags)
 {
 	AUTO(free) char *uri = NULL;
-	int open_flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+	int open_flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | (flags & DB_OPEN_FOLLOW ? 0 : SQLITE_OPEN_NOFOLLOW);
 	int code;
 
 	open_flags |= flags & (DB_OPEN_READ_ONLY | DB_OPEN_IMMUTABLE) ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;

@@ -12,7 +12,7 @@
 
 #define SMALL (64u << 10)	/* bytes of content that are stored where they are met: a hand-over costs more */
 #define TRIM_ROWS 2000u		/* extents removed under one hold of the metadata lock */
-#define OPERATION_COST 512u	/* bytes of memory that an operation takes besides its content, or its content in small pieces */
+#define OPERATION_COST 512u	/* bytes of memory that an operation takes besides its content */
 #define N_SMALL 8		/* so many of them; more are worth the workers */
 
 /* ---- waiting ---- */

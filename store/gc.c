@@ -22,6 +22,11 @@ enum {
 	Q_GOING,
 	Q_SET_GOING,
 	Q_REMOVE,
+	Q_ALL,
+	Q_SET_MISSING,
+	Q_MISSING_DEAD,
+	Q_MISSING_LIVE,
+	Q_MISSING_GONE,
 	N_QUERIES,
 };
 
@@ -32,6 +37,11 @@ static const char *const sql[N_QUERIES] = {
 	[Q_GOING] = "SELECT id FROM packs WHERE going = 1 ORDER BY id LIMIT ?1",
 	[Q_SET_GOING] = "UPDATE packs SET going = 1 WHERE id = ?1",
 	[Q_REMOVE] = "DELETE FROM packs WHERE id = ?1",
+	[Q_ALL] = "SELECT id FROM packs",
+	[Q_SET_MISSING] = "UPDATE packs SET going = 2 WHERE id = ?1",
+	[Q_MISSING_DEAD] = "DELETE FROM chunks WHERE refs = 0 AND pack_id IN (SELECT id FROM packs WHERE going = 2)",
+	[Q_MISSING_LIVE] = "UPDATE chunks SET damaged = 1 WHERE pack_id IN (SELECT id FROM packs WHERE going = 2)",
+	[Q_MISSING_GONE] = "DELETE FROM packs WHERE going = 2",
 };
 
 const struct query_set gc_queries = { sql, N_QUERIES };
@@ -163,6 +173,49 @@ static int unlink_going_locked(struct vault *vault)
 			r = db_run(&vault->db, remove);
 	}
 	return r < 0 ? r : n;
+}
+
+static int run_plain(struct vault *vault, int query)
+{
+	AUTO(query) sqlite3_stmt *statement = db_query(&vault->db, DB_SET_gc, query);
+
+	return db_run(&vault->db, statement);
+}
+
+/* Mark the rows of packs that are not there. Returns how many. */
+static int mark_missing_locked(struct vault *vault)
+{
+	AUTO(query) sqlite3_stmt *row = db_query(&vault->db, DB_SET_gc, Q_ALL);
+	int n = 0, r;
+
+	while ((r = db_step(&vault->db, row)) > 0) {
+		AUTO(query) sqlite3_stmt *set = NULL;
+
+		if (packs_has(vault->packs, column_u64(row, 0)))
+			continue;
+		set = db_query(&vault->db, DB_SET_gc, Q_SET_MISSING);
+		bind_u64(set, 1, column_u64(row, 0));
+		r = db_run(&vault->db, set);
+		if (r < 0)
+			return r;
+		n++;
+	}
+	return r < 0 ? r : n;
+}
+
+int gc_drop_missing_locked(struct vault *vault)
+{
+	int r = mark_missing_locked(vault);
+
+	if (r <= 0)
+		return r;
+	r = run_plain(vault, Q_MISSING_DEAD);
+	if (r == 0)
+		r = run_plain(vault, Q_MISSING_LIVE);
+	if (r == 0 && sqlite3_changes64(vault->db.handle) > 0)
+		log_warn("%s: packs are missing that %lld chunks in use stand in: files that need them cannot be read", vault->path,
+			 (long long)sqlite3_changes64(vault->db.handle));
+	return r == 0 ? run_plain(vault, Q_MISSING_GONE) : r;
 }
 
 int gc_finish_locked(struct vault *vault)

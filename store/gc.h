@@ -15,6 +15,10 @@ int gc_look(struct vault *vault, struct gc_outlook *ret);
  * error. Returns how many went. Runs on the background thread. */
 int gc_step(struct vault *vault);
 
+/* A database from an earlier time (replayed) may show packs that are gone: their dead chunks' rows go, so that nothing is
+ * deduplicated against them; chunks in use are marked as damaged. At open, before writing. */
+int gc_drop_missing_locked(struct vault *vault);
+
 /* Unlink packs whose rows had gone when the vault was last closed or crashed. At open, before writing. */
 int gc_finish_locked(struct vault *vault);
 

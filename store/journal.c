@@ -237,7 +237,7 @@ static uint64_t chunk_of(sqlite3_value *value)
 	return value ? (uint64_t)sqlite3_value_int64(value) : 0;
 }
 
-#define EXTENTS_CHUNK_ID 3	/* column of table extents */
+#define EXTENTS_CHUNK_ID 4	/* column of table extents */
 
 /* Add `delta` for each reference that the changes take (delta 1) or give back (delta -1). */
 static int count_change(struct vault *vault, sqlite3_changeset_iter *change, int operation, int delta)

@@ -442,8 +442,8 @@ static int write_back_locked(struct vault *vault, struct live_inode *inode)
 	return r < 0 ? r : inode_put_locked(vault, &row.attr);
 }
 
-/* One inode of live_flush_locked(). One that still has bytes to drain stays on the list: its last handle was closed behind
- * the gate, and the next commit has to wait for what that handed out. */
+/* One inode of live_flush_locked(). One that still has bytes to drain stays on the list: its last handle was closed
+ * behind the gate, and the next commit has to wait for what that handed out. */
 static int flush_one_locked(struct vault *vault, struct live_inode *inode)
 {
 	struct live_table *table = vault->live;

@@ -49,14 +49,16 @@ static int refuse(int fd, const char *path)
 
 int lock_take(int dir_fd, const char *path, const char *mount_point, bool read_only_disk, int *ret_fd)
 {
-	AUTO(fd) int fd = openat(dir_fd, LOCK_NAME, (read_only_disk ? O_RDONLY : O_RDWR | O_CREAT) | O_CLOEXEC, 0600);
+	AUTO(fd) int fd = openat(dir_fd, LOCK_NAME, (read_only_disk ? O_RDONLY : O_RDWR | O_CREAT) | O_NOFOLLOW | O_CLOEXEC, 0600);
 	char text[PATH_MAX + 64];
 	int n;
 
 	if (fd < 0 && read_only_disk && errno == ENOENT)
 		return 0;	/* copied without its lock: nobody can write here anyway */
 	if (fd < 0)
-		return log_err(-errno, "%s/%s: ", path, LOCK_NAME);
+		return errno == ELOOP ? log_err(-EINVAL, "%s/%s: is a symbolic link, which vaultfs did not make: remove it", path,
+						LOCK_NAME) :
+					log_err(-errno, "%s/%s: ", path, LOCK_NAME);
 	if (flock(fd, (read_only_disk ? LOCK_SH : LOCK_EX) | LOCK_NB) < 0)
 		return errno == EWOULDBLOCK ? refuse(fd, path) : log_err(-errno, "%s/%s: locking: ", path, LOCK_NAME);
 	if (!read_only_disk) {

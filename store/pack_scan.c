@@ -382,7 +382,7 @@ static int search_pack(struct pack *pack, uint64_t from, uint8_t type, struct pa
 		if (r <= 0)
 			return r;
 		offset = item.next.offset;
-		if (item.record.type == type)
+		if (type == 0 || item.record.type == type)
 			r = record_at(&window, item.place.offset, true, &item);
 		else
 			r = 0;

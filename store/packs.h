@@ -150,7 +150,7 @@ int packs_scan(struct packs *packs, struct place from, unsigned flags, int (*vis
 int packs_visit(struct packs *packs, uint64_t number, int (*visit)(void *context, const struct packs_item *item),
 		void *context);
 
-/* Search from `from` on, byte by byte and pack by pack, for a valid record of `type` whose bytes all check. Behind a valid
+/* Search from `from` on, byte by byte and pack by pack, for a valid record of `type` (0: any) whose bytes all check. Behind a valid
  * header of another record the search goes on at that record's end.
  *   1 found (*ret), 0 none, negative errno. */
 int packs_search(struct packs *packs, struct place from, uint8_t type, struct packs_item *ret);

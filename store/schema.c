@@ -3,7 +3,8 @@
  * Journalled tables are recorded by SQLite's session extension: each has a declared PRIMARY KEY that is NOT NULL, no
  * generated column, trigger or foreign-key action, and a column under a second UNIQUE index is never UPDATEd. The
  * extension finds changed rows in a hash table that only looks at the low bits of a key's last column: aligned file
- * offsets would all fall into a few of its buckets (measured: 400 us a row at 64 KiB steps, 1.5 us with extents.salt). */
+ * offsets would all fall into a few of its buckets (measured: 400 us a row at 64 KiB steps, 1.5 us with extents.salt). Key
+ * columns come first: SQLite 3.40 finds NULLs where there are none in a WITHOUT ROWID table whose key is elsewhere. */
 #include "schema.h"
 
 #include <errno.h>
@@ -66,10 +67,10 @@ static const struct object objects[] = {
 	{ "extents", "CREATE TABLE extents (\n"
 		     "  manifest_id  INTEGER NOT NULL,\n"
 		     "  offset       INTEGER NOT NULL CHECK (offset >= 0),        -- in the file\n"
+		     "  salt         INTEGER NOT NULL CHECK (salt = ((offset >> 12) + (offset >> 20)) & 65535),\n"
 		     "  length       INTEGER NOT NULL CHECK (length > 0),\n"
 		     "  chunk_id     INTEGER NOT NULL,                            -- owns one of the chunk's references\n"
 		     "  chunk_offset INTEGER NOT NULL CHECK (chunk_offset >= 0),  -- in the chunk's raw bytes\n"
-		     "  salt         INTEGER NOT NULL CHECK (salt = ((offset >> 12) + (offset >> 20)) & 65535),\n"
 		     "  PRIMARY KEY (manifest_id, offset, salt)\n"
 		     ") STRICT, WITHOUT ROWID" },
 	{ "dropped", "CREATE TABLE dropped (\n"

@@ -33,11 +33,11 @@ void space_renew_reserve(struct vault *vault)
 	struct statvfs disk;
 	struct stat now;
 
-	if (fstatat(vault->dir_fd, RESERVE_NAME, &now, 0) == 0 && now.st_blocks * 512 >= (blkcnt_t)SPACE_RESERVE)
+	if (fstatat(vault->dir_fd, RESERVE_NAME, &now, AT_SYMLINK_NOFOLLOW) == 0 && now.st_blocks * 512 >= (blkcnt_t)SPACE_RESERVE)
 		return;
 	if (fstatvfs(vault->dir_fd, &disk) < 0 || disk.f_bavail * disk.f_frsize < PLENTY)
 		return;
-	fd = openat(vault->dir_fd, RESERVE_NAME, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	fd = openat(vault->dir_fd, RESERVE_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0 || fallocate(fd, 0, 0, SPACE_RESERVE) < 0)
 		log_debug("%s: no reserve could be made", vault->path);
 }
@@ -46,7 +46,7 @@ bool space_give_up_reserve(struct vault *vault)
 {
 	struct stat now;
 
-	if (fstatat(vault->dir_fd, RESERVE_NAME, &now, 0) < 0 || now.st_blocks == 0)
+	if (fstatat(vault->dir_fd, RESERVE_NAME, &now, AT_SYMLINK_NOFOLLOW) < 0 || now.st_blocks == 0)
 		return false;
 	log_warn("%s: the disk is full: the reserve of %u MiB is given up to go on", vault->path, SPACE_RESERVE >> 20);
 	return unlinkat(vault->dir_fd, RESERVE_NAME, 0) == 0;

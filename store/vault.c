@@ -226,7 +226,7 @@ static int fill_new_vault(struct vault *vault)
 		return r;
 	if (mkdirat(vault->dir_fd, PACKS, 0700) < 0)
 		return log_err(-errno, "%s/%s: ", vault->path, PACKS);
-	vault->packs_fd = openat(vault->dir_fd, PACKS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	vault->packs_fd = openat(vault->dir_fd, PACKS, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (vault->packs_fd < 0)
 		return log_err(-errno, "%s/%s: ", vault->path, PACKS);
 	r = open_packs(vault);
@@ -331,7 +331,7 @@ static int open_directory(struct vault *vault, const char *path)
 	vault->path = realpath(path, NULL);
 	if (!vault->path)
 		return log_err(-errno, "%s: ", path);
-	vault->packs_fd = openat(vault->dir_fd, PACKS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	vault->packs_fd = openat(vault->dir_fd, PACKS, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (vault->packs_fd < 0)
 		return errno == ENOENT ? log_err(-EINVAL, "%s: is not a vault (it has no directory packs): create one with "
 						 "'vaultfs init'", path) :
@@ -439,6 +439,8 @@ static int start_writing(struct vault *vault)
 	r = commit_begin_locked(vault);
 	if (r == 0)
 		r = gc_finish_locked(vault);
+	if (r == 0)
+		r = gc_drop_missing_locked(vault);
 	return r == 0 ? commit_write_locked(vault) : r;
 }
 

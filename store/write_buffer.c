@@ -128,8 +128,8 @@ static int make_room(struct live_inode *inode, struct segment *segment, uint32_t
 	return 0;
 }
 
-/* The run [0, n) of the segment is a chunk: its buffer goes, and the segment begins anew behind it, with what was there to be
- * looked at again.  -ENOMEM: all is as before. */
+/* The run [0, n) of the segment is a chunk: its buffer goes, and the segment begins anew behind it, with what was there to
+ * be looked at again.  -ENOMEM: all is as before. */
 static int emit_run(struct live_inode *inode, struct segment *segment, uint32_t n)
 {
 	uint32_t n_rest = segment->length - n;
@@ -187,7 +187,8 @@ static int emit_run(struct live_inode *inode, struct segment *segment, uint32_t 
 }
 
 /* Append to a segment what follows it, cutting where the chunker says. Its room goes along with each piece of it. */
-static int append(struct live_inode *inode, struct segment *segment, const uint8_t *data, size_t size, uint64_t *reserved)
+static int append(struct live_inode *inode, struct segment *segment, const uint8_t *data, size_t size,
+		  uint64_t *reserved)
 {
 	while (size > 0) {
 		bool cut = false;

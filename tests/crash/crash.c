@@ -228,7 +228,8 @@ static void crash_round(struct run *run, unsigned round)
 
 	start_writers(run);
 	if (round % 5 == 4) /* long enough that old enough calls are in the log */
-		let_run(run, (unsigned)(1000 * (run->options.commit + run->options.slack)), 3000);
+		let_run(run, (unsigned)(1000 * (run->options.commit + run->options.slack)),
+			(unsigned)(1000 * (run->options.commit + run->options.slack + 1)));
 	else
 		let_run(run, 10, 700);
 	killed = kill_daemon(run);

@@ -1,5 +1,5 @@
-/* test_commit.c - the gate and the committer: what waits for what, who is told, and what a disk that is full or fails does to
- * it. */
+/* test_commit.c - the gate and the committer: what waits for what, who is told, and what a disk that is full or fails does
+ * to it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
@@ -420,7 +420,8 @@ static void drop_ballast(const struct small_disk *disk)
 }
 
 /* Write until the disk is full, from the start of the file; how much was accepted. */
-static uint64_t write_till_full(struct fixture *f, struct vault_file *file, const uint8_t *bytes, uint64_t size, size_t piece)
+static uint64_t write_till_full(struct fixture *f, struct vault_file *file, const uint8_t *bytes, uint64_t size,
+				size_t piece)
 {
 	uint64_t at = 0;
 	int r = 0;

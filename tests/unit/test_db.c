@@ -27,6 +27,9 @@ static const struct {
 	{ "DELETE FROM directories", "a rebuild derives the table anew" },
 	{ "INSERT INTO directories (id, parent_id, path) SELECT", "the same" },
 	{ "SELECT x.n, x.mapped", "x is a subquery over one file's extents" },
+	{ "DELETE FROM chunks WHERE refs = 0 AND pack_id IN", "only after packs were found missing" },
+	{ "UPDATE chunks SET damaged = 1 WHERE pack_id IN", "the same" },
+	{ "DELETE FROM packs WHERE going = 2", "packs are some thousands" },
 	{ "SELECT id FROM packs", "packs are some thousands even of terabytes, and looked at once a commit" },
 };
 

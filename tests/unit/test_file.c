@@ -1,5 +1,5 @@
-/* test_file.c - content of files: what was written is what is read, however it was cut, drained, committed and opened again;
- * memory stays bounded, equal content is kept once, and damage stays where it is. */
+/* test_file.c - content of files: what was written is what is read, however it was cut, drained, committed and opened
+ * again; memory stays bounded, equal content is kept once, and damage stays where it is. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
