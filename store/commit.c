@@ -23,6 +23,8 @@
 #define ROUND_SIZE (8u << 20)		/* bytes left undrained or unsynced at which the gate may close */
 #define N_ROUNDS 3
 #define ROWS_MAX 100000			/* changed in one commit */
+#define ROWS_SCARCE 500		/* the same when the disk below is nearly full */
+#define ROW_PAGES_SIZE 16384u		/* bytes of database pages that a changed row may touch, at the most */
 #define SESSION_MAX (16u << 20)		/* bytes of the session's memory */
 #define PAGES_MAX (64u << 20)		/* bytes of database pages in memory: what is over the cache's size is dirty */
 #define PACKS_MAX (256ull << 20)	/* bytes appended in one commit */
@@ -50,6 +52,7 @@ struct committer {
 	bool asleep;			/* the thread waits without a time limit */
 	bool stopping;
 	bool wanted;			/* the volume asks for a commit */
+	int64_t retry_ns;		/* the last one failed: only who waits for one gets another before this */
 	int64_t first_change_ns;	/* of the changes since the last gate; 0 = none. CLOCK_MONOTONIC */
 	bool noted;			/* commit_noted() came while the gate was closed: for the next commit */
 	struct waiter *waiters, **waiters_end;
@@ -108,10 +111,15 @@ static bool is_voluminous(struct committer *c)
 	struct vault *vault = c->vault;
 	int pages = 0, highest = 0;
 
-	if (sqlite3_total_changes64(vault->db.handle) - c->rows_before > ROWS_MAX)
+	sqlite3_int64 rows = sqlite3_total_changes64(vault->db.handle) - c->rows_before;
+
+	if (rows > ROWS_MAX)
 		return true;
 	if (c->n_locks++ % 64 != 0)
 		return false;
+	space_look(vault);
+	if (vault->scarce && rows > ROWS_SCARCE)
+		return true;
 	(void)sqlite3_db_status(vault->db.handle, SQLITE_DBSTATUS_CACHE_USED, &pages, &highest, 0);	/* a figure */
 	return journal_memory_locked(c->journal) > SESSION_MAX || (unsigned)pages > PAGES_MAX ||
 	       packs_unsynced(vault->packs) > PACKS_MAX;
@@ -298,6 +306,7 @@ static void open_gate(struct committer *c, bool committed)
 		c->first_change_ns = 0;
 	else if (c->first_change_ns != 0)
 		c->first_change_ns = monotonic_ns();	/* try again an interval later */
+	c->retry_ns = committed ? 0 : monotonic_ns() + SECOND_NS;
 	c->noted = false;
 	(void)pthread_cond_broadcast(&c->opened);
 	(void)pthread_mutex_unlock(&c->lock);
@@ -364,8 +373,10 @@ static int finish_locked(struct vault *vault, const struct commit_state *state)
 		return 0;
 	}
 	db_rollback(&vault->db);	/* what counts stands in the packs */
-	if (r == -ENOSPC)
+	if (r == -ENOSPC) {
 		(void)space_give_up_reserve(vault);	/* if there is one */
+		(void)sqlite3_wal_checkpoint_v2(vault->db.handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);	/* as far as it goes */
+	}
 	r = recover_replay_locked(vault);
 	if (r < 0) {
 		commit_fail(vault);
@@ -373,6 +384,70 @@ static int finish_locked(struct vault *vault, const struct commit_state *state)
 			       vault->path, state->commit);
 	}
 	return 0;
+}
+
+/* Bytes of database pages that a COMMIT now would write, at the most: dirty ones all stay in the cache till then. */
+static uint64_t pages_size_locked(struct vault *vault)
+{
+	uint64_t rows = (uint64_t)(sqlite3_total_changes64(vault->db.handle) - vault->committer->rows_before);
+	uint64_t touched = rows * ROW_PAGES_SIZE;
+	int cached = 0, highest = 0;
+
+	(void)sqlite3_db_status(vault->db.handle, SQLITE_DBSTATUS_CACHE_USED, &cached, &highest, 0);	/* a figure */
+	return (touched < (uint64_t)cached ? touched : (uint64_t)cached) + (1u << 18);
+}
+
+int commit_lock_to_grow(struct vault *vault, pthread_mutex_t **ret_held)
+{
+	AUTO(unlock) pthread_mutex_t *held = NULL;
+	int r = commit_lock(vault, &held);
+
+	*ret_held = NULL;
+	if (r < 0)
+		return r;
+	if (vault->scarce && space_available(vault) < pages_size_locked(vault) + SPACE_LEAST) {
+		space_look(vault);
+		want_commit(vault->committer);
+		return -ENOSPC;
+	}
+	*ret_held = TAKE(held);
+	return 0;
+}
+
+/* Before anything of a commit is written: will all of it find room? Journal parts of an attempt that failed half-way would
+ * only take away more. Kept with packs_reserve() till *ret_reserved is given back. */
+static int find_room_locked(struct vault *vault, uint64_t *ret_reserved)
+{
+	struct committer *c = vault->committer;
+	uint64_t journal = journal_memory_locked(c->journal) + (1u << 20);
+	uint64_t pages = pages_size_locked(vault);
+	int r = packs_reserve(vault->packs, journal);
+
+	if (r == -ENOSPC && space_give_up_reserve(vault))
+		r = packs_reserve(vault->packs, journal);
+	if (r < 0)
+		return r;
+	if (space_available(vault) < pages && (!space_give_up_reserve(vault) || space_available(vault) < pages))
+		r = -ENOSPC;
+	if (r < 0)
+		packs_unreserve(vault->packs, journal);
+	else
+		*ret_reserved = journal;
+	return r;
+}
+
+static int append_where_room_is_locked(struct vault *vault, struct commit_state *ret)
+{
+	uint64_t reserved = 0;
+	int r = find_room_locked(vault, &reserved);
+
+	if (r < 0) {
+		vault->scarce = true;
+		return r == -ENOSPC ? log_err(r, "%s: the disk below is full: nothing of commit %" PRIu64 " was written; it is tried "
+					      "again when there is room", vault->path, vault->state.commit + 1) : r;
+	}
+	packs_unreserve(vault->packs, reserved);	/* nobody else appends much before we do: the gate is closed */
+	return append_commit_locked(vault, ret);
 }
 
 int commit_write_locked(struct vault *vault)
@@ -390,9 +465,7 @@ int commit_write_locked(struct vault *vault)
 		state = vault->state;
 		return finish_locked(vault, &state);
 	}
-	r = append_commit_locked(vault, &state);
-	if (r == -ENOSPC && !vault->read_only && space_give_up_reserve(vault))
-		r = append_commit_locked(vault, &state);
+	r = append_where_room_is_locked(vault, &state);
 	if (r < 0)
 		return r;
 
@@ -414,7 +487,7 @@ int commit_write_locked(struct vault *vault)
 /* Drain and flush while changes still go on, so that little is left for the time when the gate is closed. */
 static void prepare_commit(struct vault *vault)
 {
-	for (int i = 0; i < N_ROUNDS; i++) {
+	for (int i = 0; i < N_ROUNDS && !vault->scarce; i++) {
 		if (file_undrained(vault) < ROUND_SIZE && packs_unsynced(vault->packs) < ROUND_SIZE)
 			return;
 		if (file_drain_all(vault) < 0 || packs_sync(vault->packs) < 0)
@@ -589,7 +662,7 @@ static void *commit_thread(void *context)
 
 		if (c->running)
 			(void)pthread_cond_wait(&c->idle, &c->lock);	/* it may be what is due */
-		else if (due || c->wanted || c->waiters)
+		else if (c->waiters || (now >= c->retry_ns && (due || c->wanted)))
 			run_locked(c);
 		else
 			wait_locked(c, now);

@@ -20,6 +20,10 @@
  *   Errors     -EROFS the vault is or became read-only. */
 int commit_lock(struct vault *vault, pthread_mutex_t **ret_held);
 
+/* The same for what makes the database grow: a name, an attribute.  -ENOSPC the disk below is so full that the commit might
+ * not find room. */
+int commit_lock_to_grow(struct vault *vault, pthread_mutex_t **ret_held);
+
 /* Make vault->committer, which is enough for changes and commits on the caller's own thread; then start the thread that
  * commits by time and volume. commit_stop() ends the thread after a last commit, whose error it returns; commit_free()
  * takes NULL. */

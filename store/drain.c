@@ -75,70 +75,74 @@ int operations_wait(struct live_inode *inode, uint64_t number)
 
 /* ---- applying ---- */
 
-/* More rows than one hold of the lock may change. What is kept is copied if that is less: then the old rows are dropped
- * in slices by the janitor. */
-static int trim_many(struct live_inode *inode, uint64_t from)
+/* Remove some of what stands behind `from`. 1 there is more, 0 nothing is left. */
+int tail_trim_locked(struct live_inode *inode, uint64_t from)
 {
+	AUTO(unlock) pthread_mutex_t *held = NULL;
 	struct vault *vault = inode->vault;
-	int r = 1;
+	int64_t mapped = 0;
+	int r = commit_lock(vault, &held);
 
-	while (r > 0) {
-		AUTO(unlock) pthread_mutex_t *held = NULL;
-		AUTO(savepoint) struct savepoint all = { NULL };
-		int64_t mapped = 0, ignored = 0;
-		uint64_t copied = 0, manifest;
+	if (r == 0)
+		r = manifest_trim_locked(vault, inode->manifest_id, from, TRIM_ROWS, &mapped);
+	if (r >= 0 && mapped != 0) {
+		int added = inode_add_mapped_locked(vault, inode->id, mapped);
 
-		r = commit_lock(vault, &held);
-		if (r == 0)
-			r = savepoint_begin(&vault->db, &all);
-		if (r < 0)
-			return r;
-		manifest = vault_new_id_locked(vault);
-		r = from == 0 ? 0 : manifest_copy_locked(vault, inode->manifest_id, 0, manifest, 0, from, TRIM_ROWS, &copied,
-							 &mapped);
-		if (r == 0 && copied == from) {
-			r = manifest_drop_locked(vault, inode->manifest_id);
-			if (r == 0)
-				r = inode_set_manifest_locked(vault, inode->id, manifest, (uint64_t)mapped);
-			if (r == 0)
-				r = savepoint_commit(&all);
-			if (r == 0)
-				inode->manifest_id = manifest;
-			return r;
-		}
-		if (r < 0)
-			return r;
-		auto_savepoint(&all);	/* too much to copy: take away what is behind, a slice at a time */
-		all.db = NULL;
-		r = manifest_trim_locked(vault, inode->manifest_id, from, TRIM_ROWS, &ignored);
-		if (r >= 0) {
-			int added = inode_add_mapped_locked(vault, inode->id, ignored);
-
-			r = added < 0 ? added : r;
-		}
+		r = added < 0 ? added : r;
 	}
 	return r;
 }
 
-static int apply_trim(struct live_inode *inode, uint64_t from)
+/* Where little is kept it is copied to a new manifest: the old one's rows are dropped in slices by the janitor. 1 done, 0 it
+ * is too much. */
+static int keep_head(struct live_inode *inode, uint64_t from)
 {
+	AUTO(unlock) pthread_mutex_t *held = NULL;
+	AUTO(savepoint) struct savepoint all = { NULL };
 	struct vault *vault = inode->vault;
-	int r;
+	int64_t mapped = 0;
+	uint64_t copied = 0, manifest;
+	int r = commit_lock(vault, &held);
 
-	{
-		AUTO(unlock) pthread_mutex_t *held = NULL;
-		int64_t mapped = 0;
+	if (r == 0)
+		r = savepoint_begin(&vault->db, &all);
+	if (r < 0)
+		return r;
+	manifest = vault_new_id_locked(vault);
+	if (from > 0)
+		r = manifest_copy_locked(vault, inode->manifest_id, 0, manifest, 0, from, TRIM_ROWS, &copied, &mapped);
+	if (r < 0 || copied < from)
+		return r;
+	r = manifest_drop_locked(vault, inode->manifest_id);
+	if (r == 0)
+		r = inode_set_manifest_locked(vault, inode->id, manifest, (uint64_t)mapped);
+	if (r == 0)
+		r = savepoint_commit(&all);
+	if (r < 0)
+		return r;
+	inode->manifest_id = manifest;
+	return 1;
+}
 
-		r = commit_lock(vault, &held);
-		if (r == 0)
-			r = manifest_trim_locked(vault, inode->manifest_id, from, TRIM_ROWS, &mapped);
-		if (r >= 0 && mapped != 0) {
-			int added = inode_add_mapped_locked(vault, inode->id, mapped);
+/* What is left behind the end of a file that did not grow since is hidden by its size: file.c takes it away in changes of
+ * their own, so that commits can come between. */
+static int apply_trim(struct live_inode *inode, const struct operation *operation)
+{
+	int r = tail_trim_locked(inode, operation->offset);
 
-			r = added < 0 ? added : r;
-		}
+	if (r <= 0)
+		return r;
+	r = keep_head(inode, operation->offset);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	if (!operation->next && inode->n_segments == 0 && live_size(inode) <= operation->offset) {
+		inode->tail_clean = false;
+		return 0;
 	}
-	return r > 0 ? trim_many(inode, from) : r;
+	do
+		r = tail_trim_locked(inode, operation->offset);
+	while (r > 0);
+	return r;
 }
 
 /* A hole, in halves where it would touch too many rows at once. */
@@ -197,7 +201,7 @@ static int apply(struct live_inode *inode, const struct operation *operation)
 	case OPERATION_HOLE:
 		return apply_hole(inode, operation->offset, operation->length);
 	case OPERATION_TRIM:
-		return apply_trim(inode, operation->offset);
+		return apply_trim(inode, operation);
 	}
 	return -EINVAL;
 }

@@ -124,19 +124,58 @@ static int kill_priv(struct live_inode *inode)
 	return inode_put_locked(inode->vault, &row.attr);
 }
 
-/* The file grows behind `size`: nothing that a crash left behind the end may come to light. */
-static int clean_tail_locked(struct live_inode *inode, uint64_t new_end)
+/* Take away what stands behind the end of the file: what a crash left there, or the rest of a very large truncation. In a
+ * change, which is left and entered again between slices; no lock is held. Not while operations are under way: then
+ * clean_tail_locked() does it in their order. */
+static int settle_tail(struct live_inode *inode)
 {
-	uint64_t size;
+	int r = 1;
+
+	while (r > 0) {
+		(void)pthread_mutex_lock(&inode->lock);
+		if (inode->tail_clean || inode->operations)
+			r = 0;
+		else
+			r = tail_trim_locked(inode, live_size(inode));
+		if (r == 0 && !inode->operations)
+			inode->tail_clean = true;
+		(void)pthread_mutex_unlock(&inode->lock);
+		if (r > 0) {
+			vault_change_end(inode->vault);
+			vault_change_begin(inode->vault, 0);
+		}
+	}
+	return r;
+}
+
+/* The same in the order of the operations that are under way: what is left then is only known when it comes to that. */
+static int clean_tail_locked(struct live_inode *inode)
+{
+	uint64_t size = live_size(inode);
 	int r;
 
-	if (inode->tail_clean)
-		return 0;
-	size = live_size(inode);
-	if (new_end <= size)
-		return 0;
+	inode->tail_clean = true;
 	r = operation_add_locked(inode, OPERATION_TRIM, size, FILE_SIZE_MAX - size, NULL, 0);
-	inode->tail_clean = r == 0;
+	if (r < 0)
+		inode->tail_clean = false;
+	return r;
+}
+
+/* Lock the inode; if it is to grow to `new_end`, nothing stands behind its end that could come to light. */
+static int lock_to_grow(struct live_inode *inode, uint64_t new_end)
+{
+	int r = 0;
+
+	while (r == 0) {
+		(void)pthread_mutex_lock(&inode->lock);
+		if (!inode->tail_clean && inode->operations && new_end > live_size(inode))
+			r = clean_tail_locked(inode);
+		if (r == 0 && (inode->tail_clean || new_end <= live_size(inode)))
+			return 0;
+		(void)pthread_mutex_unlock(&inode->lock);
+		if (r == 0)
+			r = settle_tail(inode);
+	}
 	return r;
 }
 
@@ -162,12 +201,12 @@ int vault_write(struct vault_file *file, uint64_t offset, const void *data, size
 		packs_unreserve(vault->packs, room);
 		return r;
 	}
-	(void)pthread_mutex_lock(&inode->lock);
-	r = clean_tail_locked(inode, offset + size);
-	if (r == 0)
-		r = buffer_write_locked(inode, offset, data, size, room);
-	else
+	r = lock_to_grow(inode, offset + size);
+	if (r < 0) {
 		packs_unreserve(vault->packs, room);
+		return r;
+	}
+	r = buffer_write_locked(inode, offset, data, size, room);
 	if (r == 0) {
 		inode->n_writes++;
 		inode->changed = true;
@@ -190,17 +229,18 @@ static int make_hole_locked(struct live_inode *inode, enum operation_kind kind, 
 	return r < 0 ? r : operation_add_locked(inode, kind, offset, length, NULL, 0);
 }
 
+/* Locked by lock_to_grow(). */
 static int set_size_locked(struct live_inode *inode, uint64_t size)
 {
 	uint64_t old = live_size(inode);
 	int r = 0;
 
 	if (size < old) {
+		live_changed(inode, size, true);	/* first: what is left behind the end is hidden by it */
+		inode->tail_clean = true;
 		r = make_hole_locked(inode, OPERATION_TRIM, size, FILE_SIZE_MAX - size);
-		if (r == 0)
-			inode->tail_clean = true;
-	} else {
-		r = clean_tail_locked(inode, size);
+		if (r < 0)
+			inode->tail_clean = false;
 	}
 	if (r < 0)
 		return r;
@@ -221,10 +261,14 @@ int file_truncate(struct vault *vault, uint64_t id, uint64_t size)
 	r = live_get(vault, id, &inode);
 	if (r < 0)
 		return r;
-	(void)pthread_mutex_lock(&inode->lock);
-	r = set_size_locked(inode, size);
-	operations_queue_locked(inode);
-	(void)pthread_mutex_unlock(&inode->lock);
+	r = lock_to_grow(inode, size);
+	if (r == 0) {
+		r = set_size_locked(inode, size);
+		operations_queue_locked(inode);
+		(void)pthread_mutex_unlock(&inode->lock);
+	}
+	if (r == 0)
+		r = settle_tail(inode);
 	announce_if_idle(inode);
 	live_unref(inode);
 	return r;
@@ -263,7 +307,11 @@ int vault_fallocate(struct vault_file *file, int mode, uint64_t offset, uint64_t
 		r = check_room(inode->vault, length);
 	if (r < 0)
 		return r;
-	(void)pthread_mutex_lock(&inode->lock);
+	r = keep ? 0 : lock_to_grow(inode, end);
+	if (r < 0)
+		return r;
+	if (keep)
+		(void)pthread_mutex_lock(&inode->lock);
 	size = live_size(inode);
 	if (what != 0 && offset < size)
 		r = make_hole_locked(inode, OPERATION_HOLE, offset, (end < size ? end : size) - offset);
@@ -418,14 +466,17 @@ ssize_t vault_copy_range(struct vault_file *from_file, uint64_t from_offset, str
 		return -EFBIG;
 	if (from == to && from_offset < to_offset + length && to_offset < from_offset + length)
 		return -EINVAL;
-	r = lock_both(from, from_offset, to, to_offset, length);
-	if (r < 0)
-		return r;
-	r = clean_tail_locked(to, to_offset + length);
-	if (r == 0 && to->operations)
-		r = to->operations->error;	/* what it could not remove now would go later, with the copy */
-	if (r == 0)
-		r = copy_extents(from, from_offset, to, to_offset, length, &done);
+	for (;;) {
+		r = settle_tail(to);
+		if (r == 0)
+			r = lock_both(from, from_offset, to, to_offset, length);
+		if (r < 0)
+			return r;
+		if (to->tail_clean || to_offset + length <= live_size(to))
+			break;
+		unlock_both(from, to);	/* operations were in the way, or it was truncated just now */
+	}
+	r = copy_extents(from, from_offset, to, to_offset, length, &done);
 	if (r == 0) {
 		free(TAKE(to->window));
 		to->n_writes++;

@@ -180,6 +180,9 @@ void operations_apply_locked(struct live_inode *inode);
  * Returns the first error met by one of them, and 0 if all are applied. */
 int operations_wait(struct live_inode *inode, uint64_t number);
 
+/* Remove some of the extents behind `from`, within a change. 1 there are more, 0 none is left. */
+int tail_trim_locked(struct live_inode *inode, uint64_t from);
+
 /* Hand out and wait for all that is buffered for the inode. No lock is held. */
 int drain_inode(struct live_inode *inode);
 

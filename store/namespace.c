@@ -277,7 +277,7 @@ int vault_make(struct vault *vault, uint64_t parent, const char *name, const str
 	if (r == 0)
 		r = check_wanted(wanted, target);
 	if (r == 0)
-		r = commit_lock(vault, &held);
+		r = commit_lock_to_grow(vault, &held);
 	if (r == 0)
 		r = directory_get_locked(vault, parent, &directory);
 	if (r < 0)
@@ -314,7 +314,7 @@ int vault_link(struct vault *vault, uint64_t id, uint64_t parent, const char *na
 	int r = entry_name_check(name);
 
 	if (r == 0)
-		r = commit_lock(vault, &held);
+		r = commit_lock_to_grow(vault, &held);
 	if (r == 0)
 		r = inode_get_locked(vault, id, &inode);
 	if (r == 0)

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #define RESERVE_NAME "reserve"
-#define PLENTY (4ull * SPACE_RESERVE)	/* bytes free at which a reserve is made */
+#define PLENTY (4ull * SPACE_RESERVE)	/* bytes free at which a reserve is made, and commits may be large */
 
 int vault_space(struct vault *vault, struct vault_space *ret)
 {
@@ -25,6 +25,18 @@ int vault_space(struct vault *vault, struct vault_space *ret)
 		.files_free = disk.f_ffree,
 	};
 	return 0;
+}
+
+uint64_t space_available(const struct vault *vault)
+{
+	struct statvfs disk;
+
+	return fstatvfs(vault->dir_fd, &disk) < 0 ? 0 : (uint64_t)disk.f_bavail * disk.f_frsize;
+}
+
+void space_look(struct vault *vault)
+{
+	vault->scarce = space_available(vault) < PLENTY;
 }
 
 void space_renew_reserve(struct vault *vault)

@@ -12,4 +12,12 @@ void space_renew_reserve(struct vault *vault);
 /* Free the reserve's blocks. True if there was one. */
 bool space_give_up_reserve(struct vault *vault);
 
+/* Bytes that the disk below has for us. */
+uint64_t space_available(const struct vault *vault);
+
+/* Look how much there is and set vault->scarce. */
+void space_look(struct vault *vault);
+
+#define SPACE_LEAST (SPACE_RESERVE / 2)	/* bytes free below which the database may not grow */
+
 #endif

@@ -47,10 +47,10 @@ enum {
 
 static const char *const sql[] = {
 	[Q_PRESENT] =
+		/* The type was found out, not set: unlisted, programs that copy or compare attributes neither carry
+		 * it along nor try to remove it. */
 		"SELECT EXISTS (SELECT 1 FROM asset_tags t WHERE t.inode_id = i.id), a.notes IS NOT NULL, "
-		"a.rating IS NOT NULL, c.mime IS NOT NULL FROM inodes i "
-		"LEFT JOIN assets a ON a.inode_id = i.id LEFT JOIN content c ON c.inode_id = i.id WHERE i.id "
-		"= ?1",
+		"a.rating IS NOT NULL, 0 FROM inodes i LEFT JOIN assets a ON a.inode_id = i.id WHERE i.id = ?1",
 	[Q_TAGS_TEXT_GET] = "SELECT tags_text FROM assets WHERE inode_id = ?1",
 	[Q_TAGS_GET] = "SELECT t.name FROM asset_tags a JOIN tags t ON t.id = a.tag_id WHERE a.inode_id = ?1 "
 		       "ORDER BY a.position",

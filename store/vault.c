@@ -424,7 +424,17 @@ static int roll_forward(struct vault *vault, bool read_only_disk)
 		return 0;
 	}
 	log_info("%s: was not closed cleanly: %" PRIu64 " commits are taken over from the packs", vault->path, tail.n_commits);
-	return recover_replay_locked(vault);
+	r = recover_replay_locked(vault);
+	if (r == -ENOSPC && space_give_up_reserve(vault))
+		r = recover_replay_locked(vault);
+	if (r != -ENOSPC)
+		return r;
+	/* What vault.db shows is whole, only not the latest: better than nothing. */
+	vault->read_only = true;
+	r = state_load_locked(vault, &vault->state);
+	log_warn("%s: the disk below is full: opened read-only as of commit %" PRIu64 "; make room there and open it again for "
+		 "the %" PRIu64 " later ones", vault->path, vault->state.commit, tail.last.commit - vault->state.commit);
+	return r;
 }
 
 /* The tail behind the last commit goes, and what follows is appended there. */

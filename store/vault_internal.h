@@ -47,6 +47,7 @@ struct vault {
 	void *changed_context;
 
 	_Atomic bool read_only;		/* only ever becomes true */
+	_Atomic bool scarce;		/* the disk below has little room left: commits are small, and looked after more closely */
 	_Atomic bool privileged_xattrs;	/* an xattr outside user.* was ever set; only ever becomes true */
 
 	struct db db;			/* holds the metadata lock, which also guards: */

@@ -271,7 +271,7 @@ int vault_setxattr(struct vault *vault, uint64_t id, const char *text, const voi
 	if (r == 0 && size > VAULT_XATTR_MAX)
 		r = -E2BIG;
 	if (r == 0)
-		r = commit_lock(vault, &held);
+		r = commit_lock_to_grow(vault, &held);
 	if (r == 0)
 		r = inode_get_locked(vault, id, &inode);
 	if (r == 0)

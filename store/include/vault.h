@@ -253,7 +253,7 @@ int vault_file_info(struct vault *vault, uint64_t id, struct vault_file_info *re
 
 /* ---- extended attributes ----
  * `user.xdg.tags`, `user.xdg.comment` and `user.baloo.rating` are pictures of the tag and asset tables, `user.mime_type`
- * of what the indexer found (read-only); every other user.*, trusted.* and security.* value is kept byte for byte.
+ * of what the indexer found (read-only, and not listed); every other user.*, trusted.* and security.* value is kept byte for byte.
  *   Errors  -ENODATA absent; -ERANGE `size` too small; -EOPNOTSUPP namespace not ours; -EINVAL bad value or bare prefix;
  *           -EPERM read-only name; -E2BIG; -ENOSPC the list would pass 64 KiB. */
 

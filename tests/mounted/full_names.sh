@@ -13,6 +13,7 @@ if is_root; then
   VAULT=$WORK/disk/test.vault
   make_vault
   mount_vault -o commit=1
+  mkdir "$MNT"/early{1..500}
   head -c 12000000 /dev/urandom >"$MNT/a"
   expect "sync" "$VAULTFS" sync "$MNT"
   dd if=/dev/zero of="$WORK/disk/filler" bs=64K 2>/dev/null
@@ -23,8 +24,12 @@ try:
 except OSError as e: sys.exit(e.errno != errno.ENOSPC and e.strerror)' "$MNT"
   expect_equal "mkdir till it is full ends with ENOSPC, in time: $ERR" "$STATUS" 0
   expect "a delete goes through" rm "$MNT/a"
+  expect "and becomes durable" "$VAULTFS" sync "$MNT"
   kill_daemon
   mount_vault
-  rmdir "$MNT"/*1 || fail "deleting on a full disk"
+  [[ ! -e $MNT/a ]] || fail "what was deleted is back"
+  rmdir "$MNT"/early*1 || fail "deleting on a full disk"
+  rm "$WORK/disk/filler" "$WORK/disk/filler2"
+  expect "with room again it goes on" mkdir "$MNT/late"
   umount_vault
 fi

@@ -55,6 +55,19 @@ static atomic_uint n_logged; /* lines since the test began */
 
 /* ---- fixture ---- */
 
+/* Field by field: what lies between them is nobody's. */
+static inline void assert_record(const struct record *got, const struct record *want)
+{
+	assert_int_equal(got->type, want->type);
+	assert_int_equal(got->codec, want->codec);
+	assert_int_equal(got->raw_size, want->raw_size);
+	assert_int_equal(got->stored_size, want->stored_size);
+	assert_int_equal(got->part, want->part);
+	assert_int_equal(got->n_parts, want->n_parts);
+	assert_int_equal(got->id, want->id);
+	assert_memory_equal(&got->hash, &want->hash, sizeof(want->hash));
+}
+
 static inline void count_line(enum log_level level, const char *line, void *context)
 {
 	(void)context;
@@ -314,7 +327,7 @@ static inline int compare(void *context, const struct packs_item *item)
 		v->i++;
 	assert_true(v->i < v->f->n);
 	want = record_of(&v->f->kept[v->i]);
-	assert_memory_equal(&item->record, &want, sizeof(want));
+	assert_record(&item->record, &want);
 	assert_place(item->place, v->f->kept[v->i].place);
 	if (!v->from_index)
 		assert_int_equal(item->checksum, v->f->kept[v->i].checksum);
