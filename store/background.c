@@ -98,14 +98,6 @@ int background_checkpoint(struct vault *vault)
 	return moved >= in_log;
 }
 
-static int64_t idle_ns(const struct vault *vault)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);	/* cannot fail for this clock */
-	return now.tv_sec * SECOND_NS + now.tv_nsec - commit_last_ns(vault);
-}
-
 static void *checkpoint_thread(void *context)
 {
 	struct background *b = context;
@@ -117,7 +109,7 @@ static void *checkpoint_thread(void *context)
 		uint64_t size = commit_wal_size(vault);
 		uint64_t grown = size >= moved ? size - moved : size;
 
-		if (grown == 0 || (grown < CHECKPOINT_SIZE && idle_ns(vault) < CHECKPOINT_IDLE_NS))
+		if (grown == 0 || (grown < CHECKPOINT_SIZE && clock_monotonic_ns() - commit_last_ns(vault) < CHECKPOINT_IDLE_NS))
 			continue;
 		if (background_checkpoint(vault) > 0 || grown >= CHECKPOINT_SIZE)
 			moved = size;

@@ -9,6 +9,8 @@ enum {
 	Q_REMOVE_DEAD,
 	Q_IS_THERE,
 	Q_COUNT_ADD,
+	Q_ADD_LOST,
+	Q_HAS,
 	N_QUERIES,
 };
 
@@ -19,6 +21,12 @@ static const char *const sql[N_QUERIES] = {
 	[Q_REMOVE_DEAD] = "DELETE FROM chunks WHERE id = ?1 AND pack_id = ?2 AND refs = 0",
 	[Q_IS_THERE] = "SELECT 1 FROM chunks WHERE id = ?1 AND pack_id = ?2",
 	[Q_COUNT_ADD] = "UPDATE chunks SET refs = refs + 1, freed = NULL WHERE id = ?1",
+	/* Sizes that extents may name, as far as possible; stored raw. A record's hash is never all zeros. */
+	[Q_ADD_LOST] = "INSERT INTO chunks (id, hash, raw_size, stored_size, codec, pack_id, pack_offset, refs, born, freed, damaged)"
+		       " SELECT x.chunk_id, zeroblob(32), min(max(x.chunk_offset + x.length), ?4),"
+		       " min(max(x.chunk_offset + x.length), ?4), 0, ?1, ?2, 0, ?3, ?3, 1 FROM extents x"
+		       " WHERE NOT EXISTS (SELECT 1 FROM chunks c WHERE c.id = x.chunk_id) GROUP BY x.chunk_id",
+	[Q_HAS] = "SELECT 1 FROM chunks WHERE id = ?1",
 };
 
 const struct query_set bulk_queries = { sql, N_QUERIES };
@@ -40,6 +48,35 @@ int bulk_restore_locked(struct vault *vault, const struct packs_item *item, uint
 	if (r == 0 && sqlite3_changes64(vault->db.handle) == 0)
 		return log_err(-EBADMSG, "pack %" PRIu64 " at %" PRIu64 ": chunk %" PRIu64 " stands elsewhere with other content",
 			       item->place.pack, item->place.offset, item->record.id);
+	return r;
+}
+
+int bulk_add_lost_locked(struct vault *vault, struct place place)
+{
+	AUTO(query) sqlite3_stmt *add = db_query(&vault->db, DB_SET_bulk, Q_ADD_LOST);
+	int r;
+
+	bind_u64(add, 1, place.pack);
+	bind_u64(add, 2, place.offset);
+	bind_u64(add, 3, vault->state.commit);
+	bind_u64(add, 4, RECORD_RAW_MAX);
+	r = db_run(&vault->db, add);
+	if (r == 0 && sqlite3_changes64(vault->db.handle) > 0)
+		log_warn("%s: %lld chunks in use are lost with their records: files that need them cannot be read there", vault->path,
+			 (long long)sqlite3_changes64(vault->db.handle));
+	return r;
+}
+
+int bulk_has_all_locked(struct vault *vault, const uint64_t *chunks, size_t n)
+{
+	int r = 1;
+
+	for (size_t i = 0; r > 0 && i < n; i++) {
+		AUTO(query) sqlite3_stmt *has = db_query(&vault->db, DB_SET_bulk, Q_HAS);
+
+		bind_u64(has, 1, chunks[i]);
+		r = db_step(&vault->db, has);
+	}
 	return r;
 }
 

@@ -10,6 +10,13 @@
  * pointed at this later record.  -EBADMSG the id stands for other content (logged). */
 int bulk_restore_locked(struct vault *vault, const struct packs_item *item, uint64_t born);
 
+/* Give the chunks that extents name, but whose records are lost, rows marked as damaged that stand at `place`, where a read
+ * must find no record of theirs. So files stay readable elsewhere, and go as others do. How many is logged. */
+int bulk_add_lost_locked(struct vault *vault, struct place place);
+
+/* 1 all of these chunks have rows, 0 not. */
+int bulk_has_all_locked(struct vault *vault, const uint64_t *chunks, size_t n);
+
 /* Count all references anew, from extents and from the newest picture's chunks, and the packs' live bytes. Chunks without
  * references are dead since the commit of vault->state. */
 int bulk_recount_locked(struct vault *vault, const uint64_t *picture_chunks, size_t n_picture_chunks);

@@ -2,19 +2,10 @@
  *
  * A fixed table beside the live ones: an inode that falls out of it costs only extents. */
 #include <errno.h>
-#include <time.h>
 
 #include "live_internal.h"
 
 /* ---- the table's lock is held ---- */
-
-static int64_t monotonic_ns(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail for this clock */
-	return now.tv_sec * 1000000000ll + now.tv_nsec;
-}
 
 static struct candidate *set_of(struct live_table *table, uint64_t id)
 {
@@ -54,7 +45,7 @@ void candidate_note_locked(struct live_table *table, uint64_t id)
 
 	if (!candidate)
 		candidate = make_free(table, id);
-	*candidate = (struct candidate){ .id = id, .written_ns = monotonic_ns() };
+	*candidate = (struct candidate){ .id = id, .written_ns = clock_monotonic_ns() };
 }
 
 /* ---- it is taken ---- */
@@ -73,7 +64,7 @@ bool candidate_find(struct live_table *table, struct candidate *ret)
 		if (candidate->id && (!oldest || candidate->written_ns < oldest->written_ns))
 			oldest = candidate;
 	}
-	if (!oldest || oldest->written_ns > monotonic_ns() - table->rechunk_idle_ns)
+	if (!oldest || oldest->written_ns > clock_monotonic_ns() - table->rechunk_idle_ns)
 		return false;
 	*ret = *oldest;
 	return true;
@@ -91,7 +82,7 @@ void candidate_looked_at(struct live_table *table, const struct candidate *candi
 		now->position = position;
 	} else if (r == -EAGAIN || r == -ENOSPC || r == -EDQUOT) {
 		now->position = 0;
-		now->written_ns = monotonic_ns();
+		now->written_ns = clock_monotonic_ns();
 	} else {
 		now->id = 0;
 		table->n_candidates--;

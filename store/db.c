@@ -2,9 +2,11 @@
 #include "db.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "schema.h"
@@ -241,6 +243,14 @@ static int open_handle(struct db *db, const char *path, unsigned flags)
 		if (!uri)
 			return log_err(-ENOMEM, "%s: no memory to open it", path);
 		open_flags |= SQLITE_OPEN_URI;
+	}
+	if (flags & DB_OPEN_CREATE) {
+		/* Names and tags are for the owner only; the log and its index get the same mode from it. */
+		int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+		if (fd < 0)
+			return log_err(-errno, "%s: ", path);
+		(void)close(fd);	/* nothing was written */
 	}
 	code = sqlite3_open_v2(uri ? uri : path, &db->handle, open_flags, NULL);
 	return db_errno(db, code, "opening the database");

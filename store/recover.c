@@ -55,6 +55,59 @@ static bool follows(const struct commit_state *last, const struct commit_record 
 	       next->next_id >= last->next_id && next->next_chunk_id >= last->next_chunk_id;
 }
 
+/* ---- over damage ---- */
+
+struct gaps {
+	uint64_t n;
+	struct place first;
+};
+
+/* As packs_scan() without flags; with `gaps` (NULL: never) it goes on at the next whole record behind damage, and counts
+ * that there. 1 is then returned only where nothing whole stands behind the damage. */
+static int scan_over_damage(struct vault *vault, struct place from,
+			    int (*visit)(void *context, const struct packs_item *item), void *context, struct gaps *gaps)
+{
+	for (;;) {
+		struct packs_item item;
+		struct place end;
+		int r = packs_scan(vault->packs, from, 0, visit, context, &end);
+
+		if (r != 1 || !gaps)
+			return r;
+		r = packs_search(vault->packs, end, 0, &item);
+		if (r <= 0)
+			return r < 0 ? r : 1;
+		if (gaps->n++ == 0)
+			gaps->first = end;
+		from = item.place;
+	}
+}
+
+/* The journal parts of one batch, as they come by. A gap behind a part breaks the stream: in it another one may have begun
+ * anew (a commit that was tried again), and parts of two attempts must not be mixed. */
+struct stream {
+	uint32_t n_parts;
+	uint64_t n_gaps;	/* before its first part */
+	bool broken;
+};
+
+/* Is this part the next one? */
+static bool stream_take(struct stream *stream, const struct packs_item *item, uint64_t n_gaps)
+{
+	if (item->record.part == 0)
+		*stream = (struct stream){ .n_gaps = n_gaps };
+	if (item->record.part != stream->n_parts || n_gaps != stream->n_gaps)
+		stream->broken = true;
+	if (!stream->broken)
+		stream->n_parts++;
+	return !stream->broken;
+}
+
+static bool stream_is_whole(const struct stream *stream, uint32_t n_parts, uint64_t n_gaps)
+{
+	return !stream->broken && stream->n_parts == n_parts && (n_parts == 0 || stream->n_gaps == n_gaps);
+}
+
 /* ---- looking ---- */
 
 struct chain {
@@ -62,7 +115,27 @@ struct chain {
 	struct commit_state last, before;	/* the last valid state, and the one before it */
 	uint64_t n_commits;
 	uint64_t ahead;				/* number of a commit that does not follow, 0 = none */
+	struct gaps gaps;
+	struct stream stream;			/* the journal of the next one */
+	bool torn;				/* that one is there, but its journal is not whole */
 };
+
+/* A replay must not fail on this part later. */
+static int check_part(struct chain *chain, const struct packs_item *item)
+{
+	AUTO(free) uint8_t *stored = malloc(RECORD_STORED_MAX);
+	struct record record;
+	int r;
+
+	if (!stored)
+		return log_err(-ENOMEM, "%s: no memory to read the journal", chain->vault->path);
+	if (item->record.id != chain->last.commit + 1 || !stream_take(&chain->stream, item, chain->gaps.n))
+		return 0;
+	r = packs_read_record(chain->vault->packs, item->place, &record, stored, NULL);
+	if (r == -EBADMSG)
+		chain->stream.broken = true;
+	return r == -EBADMSG ? 0 : r;
+}
 
 static int extend_chain(void *context, const struct packs_item *item)
 {
@@ -71,6 +144,8 @@ static int extend_chain(void *context, const struct packs_item *item)
 	uint64_t checksum;
 	int r;
 
+	if (item->record.type == RECORD_JOURNAL)
+		return check_part(chain, item);
 	if (item->record.type != RECORD_COMMIT)
 		return 0;
 	r = read_commit(chain->vault, item->place, &record, &checksum);
@@ -85,6 +160,14 @@ static int extend_chain(void *context, const struct packs_item *item)
 	if (record.schema_version > SCHEMA_VERSION)
 		return log_err(-ENOTSUP, "%s: commit %" PRIu64 " was made by a newer vaultfs (schema %u): use that one",
 			       chain->vault->path, record.commit, record.schema_version);
+	if (!stream_is_whole(&chain->stream, record.n_parts, chain->gaps.n)) {
+		log_warn("pack %" PRIu64 " at %" PRIu64 ": the journal of commit %" PRIu64 " is not whole", item->place.pack,
+			 item->place.offset, record.commit);
+		chain->ahead = record.commit;
+		chain->torn = true;
+		return REACHED;
+	}
+	chain->stream = (struct stream){ .n_parts = 0 };
 	chain->before = chain->last;
 	commit_state_from_record(&chain->last, &record, item->place, checksum);
 	chain->n_commits++;
@@ -104,7 +187,7 @@ static int check_last_batch(struct chain *chain)
 	struct place record = chain->last.record, end;
 	int r;
 
-	if (chain->n_commits == 0)
+	if (chain->n_commits == 0 || chain->torn)	/* then the one that is torn was the last */
 		return 0;
 	r = packs_scan(chain->vault->packs, chain->before.end, PACKS_SCAN_DATA, stop_at, &record, &end);
 	if (r < 0)
@@ -167,10 +250,10 @@ static int anchor_holds(struct vault *vault)
 	return 0;
 }
 
-int recover_inspect(struct vault *vault, struct recover_tail *ret)
+/* recover_inspect(); with `tolerant` commits behind damage count too, if they follow. */
+static int inspect(struct vault *vault, bool tolerant, struct recover_tail *ret)
 {
 	struct chain chain = { .vault = vault, .last = vault->state, .before = vault->state };
-	struct place end;
 	int r = anchor_holds(vault);
 
 	if (r < 0)
@@ -178,25 +261,35 @@ int recover_inspect(struct vault *vault, struct recover_tail *ret)
 	*ret = (struct recover_tail){ .last = vault->state, .cut_forbidden = r == 0 };
 	if (r == 0)
 		return 0;
-	r = packs_scan(vault->packs, chain.last.end, 0, extend_chain, &chain, &end);
+	r = scan_over_damage(vault, chain.last.end, extend_chain, &chain, tolerant ? &chain.gaps : NULL);
 	if (r < 0)
 		return r;
+	ret->damaged = r != 0 || chain.gaps.n > 0;
 	if (r != 0)
 		r = look_ahead(&chain);
+	ret->n_commits = chain.n_commits;
 	if (r == 0 && chain.ahead < chain.last.commit + 2)
 		r = check_last_batch(&chain);
 	if (r < 0)
 		return r;
+	ret->damaged = ret->damaged || chain.n_commits != ret->n_commits;
 	ret->n_commits = chain.n_commits;
 	ret->last = chain.last;
+	ret->n_gaps = chain.gaps.n;
+	ret->first_gap = chain.gaps.first;
 	if (chain.ahead >= chain.last.commit + 2) {
 		ret->cut_forbidden = true;
 		log_warn("%s: behind commit %" PRIu64 " the packs are damaged (pack %" PRIu64 " at %" PRIu64 "), but commit %" PRIu64
-			 " stands further on: no crash does that. Opened read-only as of commit %" PRIu64 "; nothing was cut",
+			 " stands further on: no crash does that. %s as of commit %" PRIu64 "; nothing was cut",
 			 vault->path, chain.last.commit, chain.last.end.pack, chain.last.end.offset, chain.ahead,
-			 chain.last.commit);
+			 tolerant ? "Built anew" : "Opened read-only", chain.last.commit);
 	}
 	return 0;
+}
+
+int recover_inspect(struct vault *vault, struct recover_tail *ret)
+{
+	return inspect(vault, false, ret);
 }
 
 /* ---- replaying ---- */
@@ -204,10 +297,12 @@ int recover_inspect(struct vault *vault, struct recover_tail *ret)
 struct replay {
 	struct vault *vault;
 	const struct recover_tail *tail;
-	bool count_references;
+	bool rebuild;			/* goes on behind damage, and references are counted anew when all is done */
+	struct gaps gaps;
 	struct codec_context *codec;
-	struct place *parts;		/* of the batch that is being read */
-	size_t n_parts, room;
+	struct stream stream;		/* of the batch that is being read */
+	struct place *parts;		/* stream.n_parts of them */
+	size_t room;
 	struct changeset_effects effects;
 	sqlite3_int64 rows_before;	/* of the SQLite transaction */
 };
@@ -220,13 +315,12 @@ static void auto_replay(struct replay *replay)
 
 static int remember_part(struct replay *replay, const struct packs_item *item)
 {
-	if (item->record.part == 0)
-		replay->n_parts = 0;	/* the stream begins, or begins anew */
-	if (item->record.part != replay->n_parts)
-		return log_err(-EBADMSG, "pack %" PRIu64 " at %" PRIu64 ": journal part %u where %zu belongs", item->place.pack,
-			       item->place.offset, item->record.part, replay->n_parts);
-	if (replay->n_parts == replay->room) {
-		size_t room = replay->room ? 2 * replay->room : 16;
+	size_t n = item->record.part;
+
+	if (!stream_take(&replay->stream, item, replay->gaps.n))
+		return 0;	/* of an attempt that was given up: inspect() has found a whole one behind it */
+	if (n == replay->room) {
+		size_t room = n ? 2 * n : 16;
 		struct place *parts = reallocarray(replay->parts, room, sizeof(*parts));
 
 		if (!parts)
@@ -234,7 +328,7 @@ static int remember_part(struct replay *replay, const struct packs_item *item)
 		replay->parts = parts;
 		replay->room = room;
 	}
-	replay->parts[replay->n_parts++] = item->place;
+	replay->parts[n] = item->place;
 	return 0;
 }
 
@@ -259,15 +353,15 @@ static int load_part(void *context, size_t i, uint8_t *buffer, uint32_t *ret_siz
 
 static int apply_journal(struct replay *replay, const struct commit_record *record)
 {
-	struct piece_source pieces = { .load = load_part, .context = replay, .n_pieces = replay->n_parts };
+	struct piece_source pieces = { .load = load_part, .context = replay, .n_pieces = record->n_parts };
 	struct changeset_source source = piece_source_open(&pieces);
 	int r = 0;
 
-	if (replay->n_parts != record->n_parts)
-		return log_err(-EBADMSG, "commit %" PRIu64 ": %zu of %u journal parts are there", record->commit, replay->n_parts,
-			       record->n_parts);
-	if (replay->n_parts > 0)
-		r = journal_apply_locked(replay->vault, &source, replay->count_references, &replay->effects);
+	if (!stream_is_whole(&replay->stream, record->n_parts, replay->gaps.n))
+		return log_err(-EBADMSG, "commit %" PRIu64 ": %" PRIu32 " of %u journal parts are there", record->commit,
+			       replay->stream.n_parts, record->n_parts);
+	if (record->n_parts > 0)
+		r = journal_apply_locked(replay->vault, &source, !replay->rebuild, &replay->effects);
 	free(pieces.piece);
 	return pieces.error < 0 ? pieces.error : r;
 }
@@ -278,7 +372,7 @@ static int follow_picture(struct replay *replay, const struct commit_record *rec
 	struct picture picture;
 	int r = 0;
 
-	if (!replay->count_references || place_equal(record->picture, replay->vault->state.picture))
+	if (replay->rebuild || place_equal(record->picture, replay->vault->state.picture))
 		return 0;
 	if (record->picture.pack != 0) {
 		r = picture_read(replay->vault, record->picture, &picture);
@@ -330,7 +424,7 @@ static int replay_commit(struct replay *replay, const struct packs_item *item)
 	if (r < 0)
 		return r;
 	commit_state_from_record(&vault->state, &record, item->place, checksum);
-	replay->n_parts = 0;
+	replay->stream = (struct stream){ .n_parts = 0 };
 	r = state_save_locked(vault, &vault->state);
 	if (r == 0 && vault->state.commit == replay->tail->last.commit)
 		return REACHED;
@@ -359,10 +453,9 @@ static int replay_item(void *context, const struct packs_item *item)
 	}
 }
 
-static int replay_tail(struct vault *vault, const struct recover_tail *tail, bool count_references)
+static int replay_tail(struct vault *vault, const struct recover_tail *tail, bool rebuild)
 {
-	AUTO(replay) struct replay replay = { .vault = vault, .tail = tail, .count_references = count_references };
-	struct place end;
+	AUTO(replay) struct replay replay = { .vault = vault, .tail = tail, .rebuild = rebuild };
 	int r;
 
 	if (tail->n_commits == 0)
@@ -373,9 +466,9 @@ static int replay_tail(struct vault *vault, const struct recover_tail *tail, boo
 	if (r < 0)
 		return r;
 	replay.rows_before = sqlite3_total_changes64(vault->db.handle);
-	r = packs_scan(vault->packs, vault->state.end, 0, replay_item, &replay, &end);
+	r = scan_over_damage(vault, vault->state.end, replay_item, &replay, rebuild ? &replay.gaps : NULL);
 	if (r == REACHED)
-		r = count_references && replay.effects.directories ? directories_rebuild_locked(vault) : 0;
+		r = !rebuild && replay.effects.directories ? directories_rebuild_locked(vault) : 0;
 	else if (r >= 0)
 		r = log_err(-EBADMSG, "%s: commit %" PRIu64 " could not be reached again", vault->path, tail->last.commit);
 	if (r == 0)
@@ -389,7 +482,7 @@ int recover_replay_locked(struct vault *vault)
 	struct recover_tail tail;
 	int r = recover_inspect(vault, &tail);
 
-	return r < 0 ? r : replay_tail(vault, &tail, true);
+	return r < 0 ? r : replay_tail(vault, &tail, false);
 }
 
 /* ---- building anew ---- */
@@ -432,7 +525,7 @@ static int choose_start(struct vault *vault, struct picture *ret, struct recover
 		if (picture_read(vault, place, ret) < 0)
 			continue;
 		vault->state = ret->state;
-		r = recover_inspect(vault, ret_tail);
+		r = inspect(vault, true, ret_tail);
 		/* One that no commit names was being written when the vault stopped: the one before serves. */
 		if (r == 0 && !place_before(ret_tail->last.picture, place))
 			return 0;
@@ -444,7 +537,7 @@ static int choose_start(struct vault *vault, struct picture *ret, struct recover
 	memset(&vault->state, 0, sizeof(vault->state));
 	vault->state.end = (struct place){ packs_first(vault->packs), PACK_HEADER_SIZE };
 	if (r == 0)
-		r = recover_inspect(vault, ret_tail);
+		r = inspect(vault, true, ret_tail);
 	if (r == 0 && ret_tail->n_commits == 0)
 		return log_err(-EBADMSG, "%s: the packs hold neither a whole picture nor the first commit: nothing to rebuild from",
 			       vault->path);
@@ -479,35 +572,60 @@ static int restore_item(void *context, const struct packs_item *item)
 	return r;
 }
 
-/* Rows of all chunks that stand before `end`. */
-static int restore_chunks(struct vault *vault, struct place end)
+/* Rows of all chunks that stand before the tail's end. Damage in a pack is noted in the tail. */
+static int restore_chunks(struct vault *vault, struct recover_tail *tail)
 {
-	struct restore restore = { .vault = vault, .end = end };
+	struct restore restore = { .vault = vault, .end = tail->last.end };
 	int r = db_begin(&vault->db);
 
 	restore.rows_before = sqlite3_total_changes64(vault->db.handle);
-	for (uint64_t n = packs_next(vault->packs, 0); n && n <= end.pack && r >= 0 && r != REACHED;
-	     n = packs_next(vault->packs, n))
+	for (uint64_t n = packs_next(vault->packs, 0); n && n <= restore.end.pack && r >= 0 && r != REACHED;
+	     n = packs_next(vault->packs, n)) {
 		r = packs_visit(vault->packs, n, restore_item, &restore);
+		if (r == 1)
+			tail->damaged = true;
+		if (r == 1 && tail->first_gap.pack == 0)
+			tail->first_gap = (struct place){ n, PACK_HEADER_SIZE };
+	}
 	if (r >= 0)
 		return db_commit(&vault->db);
 	db_rollback(&vault->db);
 	return r;
 }
 
+/* The newest picture's list, as far as there is one with all its chunks. */
+static int newest_picture(struct vault *vault, struct picture *ret)
+{
+	int r = 0;
+
+	*ret = (struct picture){ .n_chunks = 0 };
+	if (vault->state.picture.pack == 0)
+		return 0;
+	if (picture_read(vault, vault->state.picture, ret) == 0)
+		r = bulk_has_all_locked(vault, ret->chunks, ret->n_chunks);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	/* Damaged: as if there were none, so that a new one is written. */
+	vault->state.picture_commit = 0;
+	vault->state.picture = (struct place){ 0, 0 };
+	ret->n_chunks = 0;
+	return 0;
+}
+
 /* What is derived from all tables, and the newest picture's references. */
-static int finish_rebuild(struct vault *vault)
+static int finish_rebuild(struct vault *vault, const struct recover_tail *tail)
 {
 	struct picture picture = { .n_chunks = 0 };
+	/* Where no record of them stands, so that reading them says damaged. */
+	struct place lost = tail->first_gap.pack ? tail->first_gap : vault->state.record;
 	int r = db_begin(&vault->db);
 
-	if (r == 0 && vault->state.picture.pack != 0 && picture_read(vault, vault->state.picture, &picture) < 0) {
-		/* Damaged: as if there were none, so that a new one is written. */
-		vault->state.picture_commit = 0;
-		vault->state.picture = (struct place){ 0, 0 };
-	}
+	if (r == 0)
+		r = newest_picture(vault, &picture);
 	if (r == 0)
 		r = state_save_locked(vault, &vault->state);
+	if (r == 0)
+		r = bulk_add_lost_locked(vault, lost);
 	if (r == 0)
 		r = bulk_recount_locked(vault, picture.chunks, picture.n_chunks);
 	free(picture.chunks);
@@ -520,7 +638,7 @@ static int finish_rebuild(struct vault *vault)
 	return r;
 }
 
-int recover_rebuild_locked(struct vault *vault)
+int recover_rebuild_locked(struct vault *vault, bool *ret_damaged)
 {
 	struct picture picture;
 	struct recover_tail tail;
@@ -528,7 +646,10 @@ int recover_rebuild_locked(struct vault *vault)
 
 	if (r < 0)
 		return r;
-	r = restore_chunks(vault, tail.last.end);
+	if (tail.n_gaps > 0)
+		log_warn("%s: the packs are damaged (places: %" PRIu64 "), first in pack %" PRIu64 " at %" PRIu64
+			 ": going on behind them", vault->path, tail.n_gaps, tail.first_gap.pack, tail.first_gap.offset);
+	r = restore_chunks(vault, &tail);
 	if (r == 0 && picture.n_chunks > 0) {
 		r = db_begin(&vault->db);
 		if (r == 0)
@@ -540,6 +661,10 @@ int recover_rebuild_locked(struct vault *vault)
 	}
 	free(picture.chunks);
 	if (r == 0)
-		r = replay_tail(vault, &tail, false);
-	return r < 0 ? r : finish_rebuild(vault);
+		r = replay_tail(vault, &tail, true);
+	if (r == 0)
+		r = finish_rebuild(vault, &tail);
+	if (r == 0)
+		*ret_damaged = tail.damaged || tail.cut_forbidden;
+	return r;
 }

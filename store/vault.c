@@ -43,12 +43,22 @@
 #define NEW_DATABASE "vault.db.new"
 #define PACKS "packs"
 
-int64_t clock_now_ns(void)
+static int64_t clock_ns(clockid_t clock)
 {
 	struct timespec now;
 
-	(void)clock_gettime(CLOCK_REALTIME, &now);	/* cannot fail for this clock */
+	(void)clock_gettime(clock, &now);	/* cannot fail for these clocks */
 	return now.tv_sec * 1000000000ll + now.tv_nsec;
+}
+
+int64_t clock_now_ns(void)
+{
+	return clock_ns(CLOCK_REALTIME);
+}
+
+int64_t clock_monotonic_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
 }
 
 void vault_tune_process(void)
@@ -337,12 +347,45 @@ static int open_directory(struct vault *vault, const char *path)
 						 "'vaultfs init'", path) :
 					 log_err(-errno, "%s/%s: ", path, PACKS);
 	r = packs_find_uuid(vault->packs_fd, vault->uuid);
-	return r == -ENOENT ? log_err(-EINVAL, "%s: is not a vault (there are no packs in it)", path) : r;
+	return r == -ENOENT ? log_err(-EINVAL, "%s: is not a vault, or damaged: no pack in it has a header that can be read", path) : r;
 }
 
-/* Build the database anew beside the old one, and put it in its place. */
-static int build_database(struct vault *vault)
+/* The commit that a vault.db of this vault shows; 0 there is none, or it cannot be read. */
+static uint64_t shown_commit(const struct vault *vault, const char *database)
 {
+	struct vault reader = { .path = vault->path };
+	uint8_t uuid[16];
+	int r;
+
+	if (faccessat(vault->dir_fd, DATABASE, F_OK, 0) < 0 || db_open(&reader.db, database, DB_OPEN_READ_ONLY) < 0)
+		return 0;
+	{
+		AUTO(unlock) pthread_mutex_t *held = lock_mutex(&reader.db.lock);
+
+		r = state_get_setting_locked(&reader, "uuid", uuid, sizeof(uuid));
+		if (r == 0)
+			r = state_load_locked(&reader, &reader.state);
+	}
+	db_close(&reader.db);
+	return r == 0 && memcmp(uuid, vault->uuid, sizeof(uuid)) == 0 ? reader.state.commit : 0;
+}
+
+/* What was built over damage does not take the place of a database that knows more. */
+static int keep_the_better(const struct vault *vault, const char *database)
+{
+	uint64_t shown = shown_commit(vault, database);
+
+	if (shown <= vault->state.commit)
+		return 0;
+	return log_err(-EBADMSG, "%s: the packs are damaged: built anew, vault.db would show commit %" PRIu64 ", but the one there "
+		       "shows commit %" PRIu64 " and was kept. To replace it all the same: vaultfs rebuild --force %s",
+		       vault->path, vault->state.commit, shown, vault->path);
+}
+
+/* Build the database anew beside the old one, and put it in its place. `flags`: enum vault_rebuild_flags. */
+static int build_database(struct vault *vault, unsigned flags)
+{
+	bool damaged = false;
 	AUTO(free) char *database = path_in(vault, DATABASE);
 	AUTO(free) char *fresh = path_in(vault, NEW_DATABASE);
 	int r = database && fresh ? 0 : -ENOMEM;
@@ -357,8 +400,10 @@ static int build_database(struct vault *vault)
 	if (r == 0) {
 		AUTO(unlock) pthread_mutex_t *held = lock_mutex(&vault->db.lock);
 
-		r = recover_rebuild_locked(vault);
+		r = recover_rebuild_locked(vault, &damaged);
 	}
+	if (r == 0 && damaged && !(flags & VAULT_REBUILD_FORCE))
+		r = keep_the_better(vault, database);
 	db_close(&vault->db);
 	packs_close(TAKE(vault->packs));
 	memset(&vault->state, 0, sizeof(vault->state));
@@ -389,7 +434,7 @@ static int open_database(struct vault *vault, bool read_only_disk)
 			return log_err(-EROFS, "%s: has no vault.db, and none can be built on a read-only disk: copy it first",
 				       vault->path);
 		log_info("%s: has no vault.db: building it from the packs", vault->path);
-		r = build_database(vault);
+		r = build_database(vault, 0);
 		if (r < 0)
 			return r;
 	}
@@ -510,7 +555,7 @@ int vault_open(const char *path, const struct vault_open_options *options, struc
 		log_info("%s: vault.db is older than all packs: building it anew from them", vault->path);
 		db_close(&vault->db);
 		packs_close(TAKE(vault->packs));
-		r = build_database(vault);
+		r = build_database(vault, 0);
 		if (r == 0)
 			r = open_database(vault, read_only_disk);
 		if (r == 0)
@@ -538,7 +583,7 @@ int vault_close(struct vault *vault)
 	return r;
 }
 
-int vault_rebuild(const char *path)
+int vault_rebuild(const char *path, unsigned flags)
 {
 	AUTO(vault) struct vault *vault = new_vault();
 	int r;
@@ -550,5 +595,5 @@ int vault_rebuild(const char *path)
 		r = log_err(-EROFS, "%s: stands on a read-only disk: copy it first", path);
 	if (r == 0)
 		r = lock_take(vault->dir_fd, vault->path, NULL, false, &vault->lock_fd);
-	return r == 0 ? build_database(vault) : r;
+	return r == 0 ? build_database(vault, flags) : r;
 }

@@ -66,7 +66,8 @@ static inline uint64_t vault_new_chunk_id_locked(struct vault *vault)
 	return vault->state.next_chunk_id++;
 }
 
-/* Nanoseconds since 1970, now. */
+/* Nanoseconds since 1970, now; and of CLOCK_MONOTONIC, for how long ago something was. */
 int64_t clock_now_ns(void);
+int64_t clock_monotonic_ns(void);
 
 #endif

@@ -68,9 +68,15 @@ int vault_open(const char *path, const struct vault_open_options *options, struc
  *   Errors  the first error of the last commit; the vault is closed all the same. */
 int vault_close(struct vault *vault);
 
-/* Throw vault.db away and build it anew from the packs. The vault must not be open anywhere.
- *   Errors  as vault_open(). On failure the old vault.db is still in place. */
-int vault_rebuild(const char *path);
+enum vault_rebuild_flags {
+	VAULT_REBUILD_FORCE = 1,	/* also where damaged packs give less than vault.db shows */
+};
+
+/* Throw vault.db away and build it anew from the packs; `flags`: enum vault_rebuild_flags. The vault must not be open
+ * anywhere. Damage in the packs is passed over: bytes of files whose chunks are lost read as -EBADMSG.
+ *   Errors  as vault_open(); -EBADMSG the packs are damaged, and the old vault.db shows a later commit than could be built.
+ *           On failure the old vault.db is still in place. */
+int vault_rebuild(const char *path, unsigned flags);
 
 bool vault_is_read_only(const struct vault *vault);
 

@@ -56,7 +56,7 @@ static inline void fixture_rebuild(struct fixture *fixture)
 
 	fixture->vault = NULL;
 	assert_int_equal(vault_close(vault), 0);
-	assert_int_equal(vault_rebuild(fixture->path), 0);
+	assert_int_equal(vault_rebuild(fixture->path, 0), 0);
 	fixture_open(fixture);
 }
 

@@ -29,6 +29,8 @@ static const struct {
 	{ "SELECT x.n, x.mapped", "x is a subquery over one file's extents" },
 	{ "DELETE FROM chunks WHERE refs = 0 AND pack_id IN", "only after packs were found missing" },
 	{ "UPDATE chunks SET damaged = 1 WHERE pack_id IN", "the same" },
+	{ "INSERT INTO chunks (id, hash, raw_size, stored_size, codec, pack_id, pack_offset, refs, born, freed, damaged) SELECT",
+	  "only at the end of a rebuild" },
 	{ "DELETE FROM packs WHERE going = 2", "packs are some thousands" },
 	{ "SELECT id FROM packs", "packs are some thousands even of terabytes, and looked at once a commit" },
 };

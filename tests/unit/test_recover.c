@@ -9,6 +9,7 @@
 
 #include "fixture.h"
 
+#include "manifest.h"
 #include "picture.h"
 #include "schema.h"
 #include "vault_internal.h"
@@ -212,7 +213,7 @@ static void rebuild__equals_what_was_there(void **state)
 	(void)work(f, commits);
 	close_vault(f);
 	before = read_contents(f->path);
-	assert_int_equal(vault_rebuild(f->path), 0);
+	assert_int_equal(vault_rebuild(f->path, 0), 0);
 	after = read_contents(f->path);
 	assert_same(&before, &after, "rebuilt");
 }
@@ -260,7 +261,7 @@ static void rebuild__starts_from_a_picture(void **state)
 	assert_int_equal(vault_sync(f->vault), 0);
 	close_vault(f);
 	before = read_contents(f->path);
-	assert_int_equal(vault_rebuild(f->path), 0);
+	assert_int_equal(vault_rebuild(f->path, 0), 0);
 	after = read_contents(f->path);
 	assert_same(&before, &after, "rebuilt from a picture");
 }
@@ -378,9 +379,229 @@ static void open__refuses_to_write_behind_older_packs(void **state)
 	close_vault(f);
 	assert_int_equal(size_of(pack), size);
 	/* On the user's word the packs are what counts. */
-	assert_int_equal(vault_rebuild(f->path), 0);
+	assert_int_equal(vault_rebuild(f->path, 0), 0);
 	fixture_open(f);
 	assert_false(vault_is_read_only(f->vault));
+}
+
+/* ---- over damage ---- */
+
+#define N_FILES 8
+#define FILE_SIZE 2500000u	/* at least three chunks */
+#define N_LOST 4	/* the file whose chunk is hit */
+
+/* A number from the vault's database. */
+static uint64_t number_of(struct fixture *f, const char *sql)
+{
+	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&f->vault->db.lock);	/* the background drops files in slices */
+	sqlite3_stmt *row = NULL;
+	uint64_t number;
+
+	assert_int_equal(sqlite3_prepare_v2(f->vault->db.handle, sql, -1, &row, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_step(row), SQLITE_ROW);
+	number = (uint64_t)sqlite3_column_int64(row, 0);
+	sqlite3_finalize(row);
+	return number;
+}
+
+/* Files of bytes that do not repeat, with a commit for each; their inodes. */
+static void write_files(struct fixture *f, uint64_t ids[N_FILES])
+{
+	static uint8_t bytes[FILE_SIZE];
+
+	for (int i = 0; i < N_FILES; i++) {
+		struct vault_file *file = NULL;
+		char name[16];
+
+		(void)snprintf(name, sizeof(name), "lost%d", i);
+		ids[i] = fixture_file(f, VAULT_ROOT_ID, name);
+		for (size_t b = 0; b < sizeof(bytes); b++)
+			bytes[b] = (uint8_t)rand_r(&seed);
+		assert_int_equal(vault_file_open(f->vault, ids[i], &file), 0);
+		assert_int_equal(CHANGE(f, vault_write(file, 0, bytes, sizeof(bytes), 0)), 0);
+		vault_file_close(file);
+		assert_int_equal(vault_sync(f->vault), 0);
+	}
+}
+
+/* Commits that change names only. */
+static void rename_files(struct fixture *f)
+{
+	struct vault_attr attr;
+
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(CHANGE(f, vault_rename(f->vault, VAULT_ROOT_ID, i % 2 ? "moved" : "lost0", VAULT_ROOT_ID,
+							i % 2 ? "lost0" : "moved", 0, &attr)), 0);
+		assert_int_equal(vault_sync(f->vault), 0);
+	}
+}
+
+/* Where the record of the `nth` extent's chunk of a file starts in the first pack, and which chunk it is. */
+static off_t record_of(struct fixture *f, uint64_t id, unsigned nth, uint64_t *ret_chunk)
+{
+	char sql[300];
+
+	(void)snprintf(sql, sizeof(sql),
+		       "SELECT x.chunk_id FROM extents x JOIN inodes i ON i.manifest_id = x.manifest_id WHERE i.id = %llu"
+		       " ORDER BY x.offset LIMIT 1 OFFSET %u", (unsigned long long)id, nth);
+	*ret_chunk = number_of(f, sql);
+	(void)snprintf(sql, sizeof(sql), "SELECT pack_offset FROM chunks WHERE id = %llu", (unsigned long long)*ret_chunk);
+	return (off_t)number_of(f, sql);
+}
+
+static void flip(struct fixture *f, off_t offset)
+{
+	char pack[400];
+	uint8_t byte;
+	int fd;
+
+	(void)snprintf(pack, sizeof(pack), "%s/packs/00000001.pack", f->path);
+	fd = open(pack, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, &byte, 1, offset), 1);
+	byte ^= 0x10;
+	assert_int_equal(pwrite(fd, &byte, 1, offset), 1);
+	assert_int_equal(close(fd), 0);
+}
+
+static void remove_database(struct fixture *f)
+{
+	char database[400];
+
+	(void)snprintf(database, sizeof(database), "%s/vault.db", f->path);
+	assert_int_equal(unlink(database), 0);
+}
+
+static ssize_t read_at(struct fixture *f, uint64_t id, uint64_t offset, size_t size)
+{
+	static uint8_t bytes[FILE_SIZE];
+	struct vault_file *file = NULL;
+	ssize_t n;
+
+	assert_int_equal(vault_file_open(f->vault, id, &file), 0);
+	n = vault_read(file, offset, bytes, size);
+	vault_file_close(file);
+	return n;
+}
+
+/* Tables that are journalled, and what is derived from them alone. */
+static void assert_same_names(struct contents *before, struct contents *after)
+{
+	size_t n = 0;
+
+	while (schema_journalled[n])
+		n++;
+	before->tables[n + 1] = after->tables[n + 1];	/* chunks */
+	before->tables[n + 2] = after->tables[n + 2];	/* packs */
+	assert_same(before, after, "rebuilt over damage");
+}
+
+/* The header of a chunk's record is damaged: nothing but that chunk's bytes is lost, and the vault lives on. */
+static void rebuild__loses_only_the_damaged_chunk(void **state)
+{
+	static struct contents commits[N_COMMITS_MAX];
+	struct fixture *f = *state;
+	struct contents before, after;
+	struct vault_attr attr;
+	uint64_t ids[N_FILES], chunk;
+	char sql[200];
+	off_t record;
+	int r;
+
+	write_files(f, ids);
+	record = record_of(f, ids[N_LOST], 1, &chunk);
+	(void)work(f, commits);
+	close_vault(f);
+	before = read_contents(f->path);
+	flip(f, record + 20);
+	remove_database(f);
+	fixture_open(f);
+	assert_false(vault_is_read_only(f->vault));
+	(void)snprintf(sql, sizeof(sql), "SELECT damaged * 10 + refs FROM chunks WHERE id = %llu", (unsigned long long)chunk);
+	assert_int_equal(number_of(f, sql), 11);
+	assert_int_equal(read_at(f, ids[N_LOST], 0, FILE_SIZE), -EBADMSG);
+	assert_int_equal(read_at(f, ids[N_LOST], 0, 4096), 4096);
+	assert_int_equal(read_at(f, ids[N_LOST], FILE_SIZE - 4096, 4096), 4096);
+	for (int i = 0; i < N_FILES; i++)
+		if (i != N_LOST)
+			assert_int_equal(read_at(f, ids[i], 0, FILE_SIZE), FILE_SIZE);
+	close_vault(f);
+	after = read_contents(f->path);
+	assert_same_names(&before, &after);
+
+	/* It goes as any other file does. */
+	fixture_open(f);
+	(void)snprintf(sql, sizeof(sql), "lost%d", N_LOST);
+	assert_int_equal(CHANGE(f, vault_unlink(f->vault, VAULT_ROOT_ID, sql, &attr)), 0);
+	assert_int_equal(CHANGE(f, vault_purge(f->vault, attr.id)), 0);
+	do
+		r = CHANGE(f, manifest_drop_slice(f->vault));
+	while (r > 0);
+	assert_int_equal(r, 0);
+	assert_int_equal(vault_sync(f->vault), 0);
+	(void)snprintf(sql, sizeof(sql), "SELECT refs FROM chunks WHERE id = %llu", (unsigned long long)chunk);
+	assert_int_equal(number_of(f, sql), 0);
+	assert_int_equal(number_of(f, "SELECT count(*) FROM packs p WHERE live_bytes <> (SELECT coalesce(sum(stored_size), 0)"
+				      " FROM chunks c WHERE c.pack_id = p.id AND c.refs > 0)"), 0);
+	fixture_rebuild(f);
+	assert_false(vault_is_read_only(f->vault));
+}
+
+/* A rebuild that cannot reach what vault.db shows leaves it, unless it is told otherwise. */
+static void assert_kept(struct fixture *f, off_t damaged, const char *what)
+{
+	struct contents before, after;
+
+	close_vault(f);
+	before = read_contents(f->path);
+	flip(f, damaged);
+	assert_int_equal(vault_rebuild(f->path, 0), -EBADMSG);
+	after = read_contents(f->path);
+	assert_same(&before, &after, what);
+	fixture_open(f);
+	close_vault(f);
+	assert_int_equal(vault_rebuild(f->path, VAULT_REBUILD_FORCE), 0);
+	after = read_contents(f->path);
+	assert_true(after.commit < before.commit);
+	fixture_open(f);
+}
+
+static void rebuild__over_damage_in_the_last_batch(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ids[N_FILES], chunk;
+
+	write_files(f, ids);
+	assert_kept(f, record_of(f, ids[N_FILES - 1], 0, &chunk) + 20, "last batch");
+	assert_false(vault_is_read_only(f->vault));
+}
+
+/* Neither a commit record nor the bytes of a journal part can be passed over. */
+static void rebuild__over_damage_in_a_commit(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ids[N_FILES];
+	struct commit_state last;
+
+	write_files(f, ids);
+	last = f->vault->state;
+	rename_files(f);
+	assert_kept(f, (off_t)last.record.offset + 20, "commit record");
+	assert_true(vault_is_read_only(f->vault));
+}
+
+static void rebuild__over_damage_in_a_journal(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ids[N_FILES];
+	struct commit_state last;
+
+	write_files(f, ids);
+	last = f->vault->state;
+	rename_files(f);
+	/* The part's last bytes stand right before the commit record. */
+	assert_kept(f, (off_t)last.record.offset - 10, "journal part");
+	assert_true(vault_is_read_only(f->vault));
 }
 
 /* Ids are never given out again, also when the commit that used them is lost. */
@@ -404,6 +625,10 @@ int main(void)
 		FIXTURE_TEST(open__after_a_cut_at_any_byte),
 		FIXTURE_TEST(open__never_cuts_before_later_commits),
 		FIXTURE_TEST(open__refuses_to_write_behind_older_packs),
+		FIXTURE_TEST(rebuild__loses_only_the_damaged_chunk),
+		FIXTURE_TEST(rebuild__over_damage_in_the_last_batch),
+		FIXTURE_TEST(rebuild__over_damage_in_a_commit),
+		FIXTURE_TEST(rebuild__over_damage_in_a_journal),
 		FIXTURE_TEST(ids__go_on_after_a_crash),
 	};
 	const char *given = getenv("VAULTFS_TEST_SEED");
