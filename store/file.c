@@ -55,16 +55,18 @@ void announce_if_idle(struct live_inode *inode)
 	struct vault *vault = inode->vault;
 	bool idle = false;
 
-	if (!vault->changed)
-		return;
 	(void)pthread_mutex_lock(&inode->lock);
 	if (!live_is_open(inode) && inode->changed && !inode->operations && inode->n_segments == 0) {
 		inode->changed = false;
 		idle = true;
 	}
 	(void)pthread_mutex_unlock(&inode->lock);
-	if (idle)
+	if (!idle)
+		return;
+	(void)pthread_mutex_lock(&vault->changed_lock);
+	if (vault->changed)
 		vault->changed(vault->changed_context, inode->id);
+	(void)pthread_mutex_unlock(&vault->changed_lock);
 }
 
 void vault_file_close(struct vault_file *file)
@@ -96,8 +98,10 @@ void vault_file_close(struct vault_file *file)
 
 void vault_on_content_changed(struct vault *vault, void (*changed)(void *context, uint64_t id), void *context)
 {
+	(void)pthread_mutex_lock(&vault->changed_lock);
 	vault->changed_context = context;
 	vault->changed = changed;
+	(void)pthread_mutex_unlock(&vault->changed_lock);
 }
 
 /* ---- writing ---- */

@@ -107,6 +107,7 @@ static void release(struct vault *vault)
 		(void)close(vault->lock_fd);	/* gives the lock back */
 	if (vault->dir_fd >= 0)
 		(void)close(vault->dir_fd);
+	(void)pthread_mutex_destroy(&vault->changed_lock);
 	free(vault->path);
 	free(vault);
 }
@@ -120,10 +121,12 @@ static struct vault *new_vault(void)
 {
 	struct vault *vault = calloc(1, sizeof(*vault));
 
-	if (vault)
-		vault->dir_fd = vault->packs_fd = vault->lock_fd = -1;
-	else
+	if (!vault) {
 		(void)log_err(-ENOMEM, "no memory for a vault");
+		return NULL;
+	}
+	vault->dir_fd = vault->packs_fd = vault->lock_fd = -1;
+	(void)pthread_mutex_init(&vault->changed_lock, NULL);	/* fails only with attributes */
 	return vault;
 }
 

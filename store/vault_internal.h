@@ -43,6 +43,8 @@ struct vault {
 	struct chunk_index *chunk_index;	/* chunks.h */
 	struct committer *committer;	/* commit.h */
 	struct background *background;	/* background.h; NULL while the vault is opened and closed */
+
+	pthread_mutex_t changed_lock;	/* held while the next is called, so that whoever unsets it knows it has ended; a leaf */
 	void (*changed)(void *context, uint64_t id);	/* vault_on_content_changed() */
 	void *changed_context;
 

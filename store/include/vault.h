@@ -277,8 +277,9 @@ int vault_has_privileged_xattrs(const struct vault *vault);
 
 /* ---- what the indexer found ---- */
 
-/* Files whose content changed and whose last handle was closed are announced: `changed(context, id)` is called with no
- * lock held and must not block. Set once, right after vault_open(). */
+/* Files whose content changed and whose last handle was closed are announced: `changed(context, id)` may look
+ * at the vault, but must not block, nor call this function. NULL unsets it: once that has returned it is not running, nor
+ * called again. */
 void vault_on_content_changed(struct vault *vault, void (*changed)(void *context, uint64_t id), void *context);
 
 /* Remember a file's MIME type, e.g. "video/mp4"; at most 255 bytes.  [change]  -ENOENT the file is gone. */
