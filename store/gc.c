@@ -59,16 +59,28 @@ static int ready_packs_locked(struct vault *vault, uint64_t *ret, int n)
 	return r < 0 ? r : found;
 }
 
+static int going_packs_locked(struct vault *vault, uint64_t *ret)
+{
+	AUTO(query) sqlite3_stmt *row = db_query(&vault->db, DB_SET_gc, Q_GOING);
+	int found = 0, r;
+
+	bind_i64(row, 1, N_AT_ONCE);
+	while ((r = db_step(&vault->db, row)) > 0)
+		ret[found++] = column_u64(row, 0);
+	return r < 0 ? r : found;
+}
+
 int gc_look(struct vault *vault, struct gc_outlook *ret)
 {
 	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&vault->db.lock);
 	AUTO(query) sqlite3_stmt *row = db_query(&vault->db, DB_SET_gc, Q_HELD);
-	uint64_t ready[N_AT_ONCE];
-	int r = ready_packs_locked(vault, ready, N_AT_ONCE);
+	uint64_t some[N_AT_ONCE];
+	int n_going = going_packs_locked(vault, some);
+	int r = n_going < 0 ? n_going : ready_packs_locked(vault, some, N_AT_ONCE);
 
 	if (r < 0)
 		return r;
-	*ret = (struct gc_outlook){ .n_ready = (uint64_t)r };
+	*ret = (struct gc_outlook){ .n_ready = (uint64_t)(n_going + r) };
 	bind_u64(row, 1, vault->state.picture_commit);
 	bind_u64(row, 2, vault->state.end.pack);
 	while ((r = db_step(&vault->db, row)) > 0)
@@ -144,17 +156,6 @@ static int remove_rows(struct vault *vault, uint64_t pack)
 }
 
 /* ---- the files ---- */
-
-static int going_packs_locked(struct vault *vault, uint64_t *ret)
-{
-	AUTO(query) sqlite3_stmt *row = db_query(&vault->db, DB_SET_gc, Q_GOING);
-	int found = 0, r;
-
-	bind_i64(row, 1, N_AT_ONCE);
-	while ((r = db_step(&vault->db, row)) > 0)
-		ret[found++] = column_u64(row, 0);
-	return r < 0 ? r : found;
-}
 
 /* Unlink what is going, and then its row. A transaction is open. */
 static int unlink_going_locked(struct vault *vault)
@@ -238,9 +239,7 @@ int gc_step(struct vault *vault)
 
 		n = ready_packs_locked(vault, ready, N_AT_ONCE);
 	}
-	if (n <= 0)
-		return n;
-	r = 0;
+	r = n < 0 ? n : 0;
 	for (int i = 0; r == 0 && i < n; i++)
 		r = remove_rows(vault, ready[i]);
 	if (r == 0)

@@ -6,7 +6,7 @@
 
 /* What the next step would do. */
 struct gc_outlook {
-	uint64_t n_ready;		/* sealed packs that can go now */
+	uint64_t n_ready;		/* sealed packs that can go now, or were on their way when a reader blocked a checkpoint */
 	uint64_t held_bytes;		/* sizes of sealed packs without live chunks that wait for a newer picture only */
 };
 int gc_look(struct vault *vault, struct gc_outlook *ret);
