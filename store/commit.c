@@ -11,8 +11,7 @@
 #include "space.h"
 #include "state.h"
 
-#define ROUND_SIZE (8u << 20)		/* bytes left undrained or unsynced at which the gate may close */
-#define N_ROUNDS 1			/* beside a fast writer more of them only take as long again each */
+#define ROUND_SIZE (8u << 20)		/* bytes undrained or unsynced that are flushed before the gate closes */
 #define ROWS_MAX 100000			/* changed in one commit */
 #define ROWS_SCARCE 500		/* the same when the disk below is nearly full */
 #define ROW_PAGES_SIZE 16384u		/* bytes of database pages that a changed row may touch, at the most */
@@ -277,12 +276,11 @@ int commit_write_locked(struct vault *vault)
 /* Drain and flush while changes still go on, so that little is left for the time when the gate is closed. */
 void commit_prepare(struct vault *vault)
 {
-	for (int i = 0; i < N_ROUNDS && !vault->scarce; i++) {
-		if (file_undrained(vault) < ROUND_SIZE && packs_unsynced(vault->packs) < ROUND_SIZE)
-			return;
-		if (file_drain_all(vault) < 0 || packs_sync(vault->packs) < 0)
-			return;		/* met again, and reported, behind the gate */
-	}
+	if (vault->scarce || (file_undrained(vault) < ROUND_SIZE && packs_unsynced(vault->packs) < ROUND_SIZE))
+		return;
+	/* Once: beside a fast writer every further round would take as long again. Errors are met again behind the gate. */
+	if (file_drain_all(vault) == 0)
+		(void)packs_sync(vault->packs);
 }
 
 /* Finish a checkpoint that readers or the open transaction kept from catching up, so that the log starts anew. */

@@ -151,6 +151,8 @@ void gate_open(struct committer *c, bool committed)
 		c->first_change_ns = 0;
 	else if (c->first_change_ns != 0)
 		c->first_change_ns = clock_monotonic_ns();	/* try again an interval later */
+	if (committed)
+		c->wanted = false;	/* asked for by the volume of what is durable now */
 	c->retry_ns = committed ? 0 : clock_monotonic_ns() + SECOND_NS;
 	c->noted = false;
 	(void)pthread_cond_broadcast(&c->opened);

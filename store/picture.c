@@ -362,25 +362,37 @@ static int append_list(struct writer *w, const struct commit_state *state, struc
 	return r;
 }
 
+static struct place newest_picture(struct vault *vault)
+{
+	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&vault->db.lock);
+
+	return vault->state.picture;
+}
+
 /* The list is written, its chunks take their references, and the picture before gives its back: in one change. */
 static int finish(struct writer *w, const struct commit_state *state)
 {
 	AUTO(unlock) pthread_mutex_t *held = NULL;
+	AUTO(savepoint) struct savepoint all = { NULL };
 	struct vault *vault = w->vault;
 	struct picture new = { .chunks = w->chunks, .n_chunks = w->n_chunks };
 	struct picture old = { .n_chunks = 0 };
-	struct place place;
+	struct place place = newest_picture(vault);
 	int r;
 
-	if (vault->state.picture.pack != 0)
-		(void)picture_read(vault, vault->state.picture, &old);	/* a damaged one has nothing to give back */
+	if (place.pack != 0)
+		(void)picture_read(vault, place, &old);	/* a damaged one has nothing to give back */
 	r = commit_lock(vault, &held);
+	if (r == 0)
+		r = savepoint_begin(&vault->db, &all);
 	if (r == 0)
 		r = append_list(w, state, &place);
 	if (r == 0)
 		r = picture_ref_locked(vault, &new, 1);
 	if (r == 0)
 		r = picture_ref_locked(vault, &old, -1);
+	if (r == 0)
+		r = savepoint_commit(&all);
 	if (r == 0) {
 		vault->state.picture_commit = state->commit;
 		vault->state.picture = place;

@@ -233,6 +233,7 @@ static int first_commit(struct vault *vault)
 static int fill_new_vault(struct vault *vault)
 {
 	AUTO(free) char *database = path_in(vault, DATABASE);
+	AUTO(fd) int parent = -1;
 	int r = database ? lock_take(vault->dir_fd, vault->path, NULL, false, &vault->lock_fd) : -ENOMEM;
 
 	if (r < 0)
@@ -254,7 +255,10 @@ static int fill_new_vault(struct vault *vault)
 	if (r < 0)
 		return r;
 	space_renew_reserve(vault);
-	return fsync(vault->dir_fd) < 0 ? log_err(-errno, "%s: ", vault->path) : 0;
+	parent = openat(vault->dir_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fsync(vault->dir_fd) < 0 || parent < 0 || fsync(parent) < 0)	/* its own name must stay, too */
+		return log_err(-errno, "%s: ", vault->path);
+	return 0;
 }
 
 /* Take back what creating has made so far, after it failed. */
