@@ -7,7 +7,7 @@
 #ifndef VAULTFS_TESTS_CRASH_H
 #define VAULTFS_TESTS_CRASH_H
 
-#include "../mounted/random.h"
+#include "../random.h"
 
 #include <stdbool.h>
 #include <stddef.h>

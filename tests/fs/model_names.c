@@ -1,6 +1,6 @@
 /* model_names.c - the same random calls on names in two directories: both must answer alike and end alike. */
 #include "model.h"
-#include "random.h"
+#include "../random.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,6 +1,6 @@
 #!/bin/bash
 # ops.sh - every operation with its errno cases: on ext4, where a failing case is a wrong one, then on a mount.
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../mounted/lib.sh"
 
 part "on the disk"
 oracle_directory

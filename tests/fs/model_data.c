@@ -1,6 +1,6 @@
 /* model_data.c - random changes of a few files, each mirrored in a buffer in memory, and compared all the time. */
 #include "model.h"
-#include "random.h"
+#include "../random.h"
 
 #include <errno.h>
 #include <fcntl.h>

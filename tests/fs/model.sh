@@ -1,7 +1,7 @@
 #!/bin/bash
 # model.sh - random calls against what cannot be wrong: file content against buffers in memory, names against ext4.
 # Usage: model.sh data|names [SEED [STEPS]]
-. "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/../mounted/lib.sh"
 kind=$1 seed=${2:-0}
 steps=${3:-$([[ $SLOW == 1 ]] && echo 4000 || echo 20000)}
 
