@@ -20,6 +20,9 @@
 
 enum { CASE_SECONDS = 60, STATUS_SKIPPED = 77 };
 
+/* What OPS_CASES() put there, with names that the linker gives. */
+extern const struct ops_case *const __start_ops_tables[], *const __stop_ops_tables[];
+
 bool on_vault;
 static const char *current_row;
 
@@ -253,11 +256,6 @@ static void clean(const char *directory, const char *name)
 
 int main(int argc, char **argv)
 {
-	static const struct ops_case *const all[] = {
-		ops_name_cases,      ops_rename_cases, ops_directory_cases, ops_data_cases,
-		ops_space_cases,     ops_copy_cases,   ops_mmap_cases,      ops_open_cases,
-		ops_attribute_cases, ops_time_cases,   ops_xattr_cases,
-	};
 	const char *only = "", *directory = NULL;
 	int n_passed = 0, n_failed = 0, n_skipped = 0;
 
@@ -273,8 +271,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: ops [--vault] [--only TEXT] DIRECTORY\n");
 		return 2;
 	}
-	for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-		for (const struct ops_case *c = all[i]; c->name; c++) {
+	for (const struct ops_case *const *table = __start_ops_tables; table < __stop_ops_tables; table++) {
+		for (const struct ops_case *c = *table; c->name; c++) {
 			int status;
 
 			if (!strstr(c->name, only))

@@ -17,10 +17,13 @@ struct ops_case {
 	void (*run)(void);
 };
 
-/* One array for each subject, ended by a case without a name. */
-extern const struct ops_case ops_name_cases[], ops_rename_cases[], ops_directory_cases[], ops_data_cases[],
-	ops_space_cases[], ops_copy_cases[], ops_mmap_cases[], ops_open_cases[], ops_attribute_cases[],
-	ops_time_cases[], ops_xattr_cases[];
+/* The cases of one subject, ended by one without a name; ops.c finds them in the section:
+ * OPS_CASES(name) = { { "a_claim", its_function }, { NULL, NULL } }; */
+#define OPS_CASES(subject)                                                                                 \
+	extern const struct ops_case ops_##subject##_cases[];                                              \
+	static const struct ops_case *const subject##_table                                                \
+		__attribute__((used, section("ops_tables"))) = ops_##subject##_cases;                      \
+	const struct ops_case ops_##subject##_cases[]
 
 extern bool on_vault;
 

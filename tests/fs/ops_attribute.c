@@ -253,7 +253,7 @@ static void ordinary_users(void)
 	FAILS(EACCES, access("mine", R_OK));
 }
 
-const struct ops_case ops_attribute_cases[] = {
+OPS_CASES(attribute) = {
 	{ "chmod_keeps_every_bit", chmod_keeps_every_bit },
 	{ "umask_is_applied", umask_is_applied },
 	{ "chown_sets_what_is_asked", chown_sets_what_is_asked },

@@ -158,7 +158,7 @@ static void errors(void)
 	EQUAL(OK(lseek(writer, 0, SEEK_CUR)), 10);
 }
 
-const struct ops_case ops_copy_cases[] = {
+OPS_CASES(copy) = {
 	{ "copy_file_range", ranges },
 	{ "copy_file_range_within_one_file", within_one_file },
 	{ "copy_file_range_of_holes", holes_stay_zeros },

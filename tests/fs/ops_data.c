@@ -288,7 +288,7 @@ static void splices(void)
 	CHECK(ops_is_pattern(got, 10000, 5001));
 }
 
-const struct ops_case ops_data_cases[] = {
+OPS_CASES(data) = {
 	{ "pwrite_and_pread_at_odd_places", odd_places },
 	{ "reads_around_the_end", reads_around_the_end },
 	{ "pwritev_and_preadv", vectors },

@@ -250,7 +250,7 @@ static void fsync_of_a_directory(void)
 	OK(close(fd));
 }
 
-const struct ops_case ops_directory_cases[] = {
+OPS_CASES(directory) = {
 	{ "readdir_lists_every_entry_once", every_entry_once },
 	{ "readdir_says_what_stat_says", types_and_inodes_as_stat_says },
 	{ "telldir_finds_back", telldir_finds_back },

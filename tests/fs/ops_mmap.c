@@ -183,7 +183,7 @@ static void unlinked_while_mapped(void)
 	EQUAL(p[30 * PAGE], 0x42);
 }
 
-const struct ops_case ops_mmap_cases[] = {
+OPS_CASES(mmap) = {
 	{ "mmap_stores_are_seen_by_reads", stores_are_seen_by_reads },
 	{ "mmap_stores_survive_without_msync", stores_survive_without_msync },
 	{ "mmap_sees_writes", writes_are_seen_by_the_map },

@@ -359,7 +359,7 @@ static void permissions_of_others(void)
 	}
 }
 
-const struct ops_case ops_name_cases[] = {
+OPS_CASES(name) = {
 	{ "create", create },
 	{ "open", open_errors },
 	{ "mkdir", make_directories },

@@ -228,7 +228,7 @@ static void processes_append_without_loss(void)
 		EQUAL(counts[p], LINES);
 }
 
-const struct ops_case ops_open_cases[] = {
+OPS_CASES(open) = {
 	{ "unlinked_files_live_on_while_open", unlinked_files_live_on },
 	{ "unlinked_files_many", many_unlinked_files },
 	{ "proc_self_fd_gives_names", names_come_back_by_proc },

@@ -162,7 +162,7 @@ static void many_at_once_keep_every_name(void)
 	EQUAL(ops_count("."), 200);
 }
 
-const struct ops_case ops_rename_cases[] = {
+OPS_CASES(rename) = {
 	{ "rename", renames },
 	{ "rename_to_a_hard_link_of_itself_keeps_both", hard_link_of_itself_keeps_both },
 	{ "rename_exchange_swaps_inodes", exchange_swaps_inodes },

@@ -233,7 +233,7 @@ static void statvfs_of_the_disk(void)
 	FAILS(ENOENT, statfs("absent", &kind));
 }
 
-const struct ops_case ops_space_cases[] = {
+OPS_CASES(space) = {
 	{ "SEEK_DATA_and_SEEK_HOLE", seek_data_and_hole },
 	{ "SEEK_DATA_in_full_and_empty_files", seek_in_full_and_empty_files },
 	{ "fallocate_modes", fallocate_modes },

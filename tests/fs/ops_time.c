@@ -380,7 +380,7 @@ static void open_handles_see_times(void)
 	EQUAL(ops_lstat("file").st_mtim.tv_nsec, b.st_mtim.tv_nsec);
 }
 
-const struct ops_case ops_time_cases[] = {
+OPS_CASES(time) = {
 	{ "times_that_calls_move", calls_move_times },
 	{ "times_after_unlink_of_one_name", unlink_moves_ctime_of_what_is_left },
 	{ "times_of_both_directories_of_a_rename", rename_moves_both_directories },

@@ -215,7 +215,7 @@ static void long_lists(void)
 	OK(setxattr("file", "user.xdg.comment", "x", 1, 0));
 }
 
-const struct ops_case ops_xattr_cases[] = {
+OPS_CASES(xattr) = {
 	{ "xattr_errors", errors },
 	{ "xattr_not_on_links_and_pipes", not_on_links_and_pipes },
 	{ "xattr_values_byte_for_byte", values_are_kept_byte_for_byte },
