@@ -2,7 +2,6 @@
 #include "ops_fixture.h"
 #include "ops.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -37,6 +36,9 @@ static int add_to_digest(const char *path, const struct stat *st, int type, stru
 
 	(void)type;
 	(void)ftw;
+	x = x * 31 + (uint64_t)st->st_uid * 3 + st->st_gid;
+	x = x * 31 + (uint64_t)st->st_mtim.tv_sec * 1000000007 + (uint64_t)st->st_mtim.tv_nsec;
+	x = x * 31 + (uint64_t)st->st_ctim.tv_sec * 1000000007 + (uint64_t)st->st_ctim.tv_nsec;
 	if (!S_ISDIR(st->st_mode))
 		x += (uint64_t)st->st_size * 1009;
 	for (const char *c = path; *c; c++)
@@ -45,7 +47,7 @@ static int add_to_digest(const char *path, const struct stat *st, int type, stru
 	return 0;
 }
 
-static uint64_t tree_digest(void)
+uint64_t fixture_digest(void)
 {
 	digest = 0;
 	OK(nftw(".", add_to_digest, 8, FTW_PHYS));
@@ -60,54 +62,17 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 	return remove(path);
 }
 
-static int open_and_close(const char *path, int flags)
+void fixture_remove(void)
 {
-	int fd = open(path, flags | O_CLOEXEC, 0644);
-
-	return fd < 0 ? errno : ops_errno(close(fd));
+	OK(chdir(".."));
+	OK(nftw("tree", remove_one, 8, FTW_DEPTH | FTW_PHYS));
 }
 
-static int opendir_and_close(const char *path)
+void fixture_check(int got, int want)
 {
-	DIR *directory = opendir(path);
-
-	return !directory ? errno : ops_errno(closedir(directory));
-}
-
-int fixture_call(int call, const char *a, const char *b, int arg)
-{
-	char buffer[16];
-	struct stat st;
-
-	switch ((enum fixture_call)call) {
-	case CALL_OPEN:
-		return open_and_close(a, arg);
-	case CALL_MKDIR:
-		return ops_errno(mkdir(a, (mode_t)arg));
-	case CALL_RMDIR:
-		return ops_errno(rmdir(a));
-	case CALL_UNLINK:
-		return ops_errno(unlink(a));
-	case CALL_RENAME:
-		return ops_errno(renameat2(AT_FDCWD, a, AT_FDCWD, b, (unsigned)arg));
-	case CALL_LINK:
-		return ops_errno(link(a, b));
-	case CALL_SYMLINK:
-		return ops_errno(symlink(a, b));
-	case CALL_READLINK:
-		return ops_errno(readlink(a, buffer, sizeof buffer));
-	case CALL_STAT:
-		return ops_errno(stat(a, &st));
-	case CALL_TRUNCATE:
-		return ops_errno(truncate(a, arg));
-	case CALL_CHMOD:
-		return ops_errno(chmod(a, (mode_t)arg));
-	case CALL_OPENDIR:
-		return opendir_and_close(a);
-	case CALL_MKFIFO:
-		return ops_errno(mkfifo(a, (mode_t)arg));
-	}
-	ops_fail(__FILE__, __LINE__, "no such call: %d", call);
+	if (got != want)
+		ops_fail(__FILE__, __LINE__, "%s, wanted %s", got ? strerrorname_np(got) : "succeeded",
+			 want ? strerrorname_np(want) : "success");
 }
 
 static void run_row(const struct fixture_row *row)
@@ -117,19 +82,16 @@ static void run_row(const struct fixture_row *row)
 
 	ops_row(row->what);
 	fixture_make();
-	before = tree_digest();
+	before = fixture_digest();
 	got = fixture_call(row->call, row->a, row->b, row->arg);
-	if (got != row->want)
-		ops_fail(__FILE__, __LINE__, "%s, wanted %s", got ? strerrorname_np(got) : "succeeded",
-			 row->want ? strerrorname_np(row->want) : "success");
+	fixture_check(got, row->want);
 	if (row->want != 0)
-		CHECK(tree_digest() == before);
+		CHECK(fixture_digest() == before);
 	if (row->gone)
 		CHECK(!ops_there(row->gone));
 	if (row->there)
 		CHECK(ops_there(row->there));
-	OK(chdir(".."));
-	OK(nftw("tree", remove_one, 8, FTW_DEPTH | FTW_PHYS));
+	fixture_remove();
 }
 
 void fixture_run(const struct fixture_row *rows)
