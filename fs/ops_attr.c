@@ -119,10 +119,13 @@ void op_readlink(fuse_req_t req, fuse_ino_t ino)
 	char target[VAULT_PATH_MAX + 1];
 	int r = vault_readlink(fs->vault, ino, target);
 
-	if (r < 0)
+	if (r < 0) {
 		reply_failure(req, r);
-	else
-		(void)fuse_reply_readlink(req, target);	/* an interrupted request needs no answer */
+		return;
+	}
+	if (!fs->options->noatime)
+		vault_was_read(fs->vault, ino);
+	(void)fuse_reply_readlink(req, target);	/* an interrupted request needs no answer */
 }
 
 void op_statfs(fuse_req_t req, fuse_ino_t ino)

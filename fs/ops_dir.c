@@ -106,10 +106,13 @@ static void list_and_reply(fuse_req_t req, uint64_t id, size_t size, off_t offse
 	};
 	int r = offset < 0 ? -EINVAL : listing_fill(&listing, id, (uint64_t)offset);
 
-	if (r < 0)
+	if (r < 0) {
 		reply_failure(req, r);
-	else
-		(void)fuse_reply_buf(req, listing.buffer, listing.used);	/* look-ups are not counted */
+		return;
+	}
+	if (offset == 0 && !listing.fs->options->noatime && !listing.fs->options->nodiratime)
+		vault_was_read(listing.fs->vault, id);
+	(void)fuse_reply_buf(req, listing.buffer, listing.used);	/* look-ups are not counted */
 }
 
 void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)

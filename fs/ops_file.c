@@ -5,6 +5,7 @@
 #include "ops.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -35,6 +36,7 @@ void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
 {
+	const struct fs *fs = fuse_req_userdata(req);
 	char *buffer = worker_self()->reply;
 	ssize_t n;
 
@@ -44,10 +46,13 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct f
 		return;
 	}
 	n = vault_read(handle_file(fi), (uint64_t)offset, buffer, size);
-	if (n < 0)
+	if (n < 0) {
 		reply_failure(req, (int)n);
-	else
-		(void)fuse_reply_buf(req, buffer, (size_t)n);	/* an interrupted request needs no answer */
+		return;
+	}
+	if (!fs->options->noatime && !(fi->flags & O_NOATIME))
+		vault_file_was_read(handle_file(fi));
+	(void)fuse_reply_buf(req, buffer, (size_t)n);	/* an interrupted request needs no answer */
 }
 
 void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t offset, struct fuse_file_info *fi)

@@ -85,7 +85,7 @@ static bool is_ignored(const char *word)
 static bool is_for_kernel(const char *word)
 {
 	static const char *const words[] = { "dev", "nodev", "suid", "nosuid", "exec", "noexec", "sync", "async",
-					     "dirsync", "noatime", "nodiratime", NULL };
+					     "dirsync", "noatime", NULL };
 
 	return is_one_of(word, words);
 }
@@ -116,7 +116,7 @@ static int parse_flag(struct fs_options *options, const char *word)
 		{ "ro", &options->read_only, true },	   { "rw", &options->read_only, false },
 		{ "allow_other", &options->allow_other, true }, { "nonempty", &options->nonempty, true },
 		{ "writeback", &options->writeback, true },     { "nowriteback", &options->writeback, false },
-		{ "debug", &options->debug, true },
+		{ "debug", &options->debug, true },		{ "nodiratime", &options->nodiratime, true },
 	};
 
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
@@ -177,8 +177,10 @@ static int parse_word(struct fs_options *options, char *word)
 
 	if (is_ignored(word) || parse_flag(options, word) == 1)
 		return 0;
-	if (is_for_kernel(word))
+	if (is_for_kernel(word)) {
+		options->noatime |= strcmp(word, "noatime") == 0;
 		return add_for_kernel(options, word);
+	}
 	equals = strchr(word, '=');
 	if (equals) {
 		*equals = '\0';

@@ -392,6 +392,5 @@ ssize_t vault_read(struct vault_file *file, uint64_t offset, void *buffer, size_
 			return done > 0 && r != -EBADMSG ? (ssize_t)done : r;
 		done += read.size;
 	}
-	live_was_read(inode);
 	return (ssize_t)done;
 }

@@ -118,6 +118,34 @@ static bool take_if_unneeded(struct live_table *table, struct live_inode *inode)
 	return true;
 }
 
+static struct access *access_of(struct live_table *table, uint64_t id)
+{
+	return &table->accesses[(id * 0x9e3779b97f4a7c15u) >> 32 & (ACCESSES_MAX - 1)];
+}
+
+static void access_forget(struct live_table *table, uint64_t id)
+{
+	struct access *access = access_of(table, id);
+
+	if (access->id == id)
+		access->id = 0;
+}
+
+/* As relatime: only when it says something new, or is a day old. */
+static void access_note(struct live_table *table, uint64_t id, int64_t atime_ns, int64_t mtime_ns, int64_t ctime_ns)
+{
+	static const int64_t day_ns = 86400ll * 1000000000;
+	struct access *access = access_of(table, id);
+	int64_t now = clock_now_ns(), age;
+
+	if (access->id == id)
+		atime_ns = access->atime_ns;
+	if (__builtin_sub_overflow(now, atime_ns, &age))
+		age = atime_ns < 0 ? INT64_MAX : INT64_MIN;
+	if (atime_ns <= mtime_ns || atime_ns <= ctime_ns || age > day_ns)
+		*access = (struct access){ .id = id, .atime_ns = now };
+}
+
 /* ---- entries ---- */
 
 int live_table_new(struct vault *vault, struct live_table **ret)
@@ -255,9 +283,10 @@ void live_forget(struct vault *vault, uint64_t id)
 	struct live_inode *inode;
 
 	(void)pthread_mutex_lock(&table->lock);
+	access_forget(table, id);
 	inode = find(table, id);
 	if (inode) {
-		inode->dirty_size = inode->dirty_times = inode->dirty_atime = false;
+		inode->dirty_size = inode->dirty_times = false;
 		if (!take_if_unneeded(table, inode))
 			inode = NULL;
 	}
@@ -273,11 +302,13 @@ void live_overlay(struct vault *vault, struct vault_attr *attr)
 	struct live_table *table = vault->live;
 	struct live_inode *inode;
 
-	if (!S_ISREG(attr->mode))
-		return;
 	if (table) {
+		const struct access *access = access_of(table, attr->id);
+
 		(void)pthread_mutex_lock(&table->lock);
-		inode = find(table, attr->id);
+		if (access->id == attr->id)
+			attr->atime_ns = access->atime_ns;
+		inode = S_ISREG(attr->mode) ? find(table, attr->id) : NULL;
 		if (inode) {
 			if (inode->dirty_size)
 				attr->size = inode->size;
@@ -285,13 +316,12 @@ void live_overlay(struct vault *vault, struct vault_attr *attr)
 				attr->mtime_ns = inode->mtime_ns;
 				attr->ctime_ns = inode->ctime_ns;
 			}
-			if (inode->dirty_atime)
-				attr->atime_ns = inode->atime_ns;
+			inode->n_overlaid = inode->n_changes;
 			attr->mapped += inode->unmapped;
 		}
 		(void)pthread_mutex_unlock(&table->lock);
 	}
-	if (attr->mapped > attr->size)
+	if (S_ISREG(attr->mode) && attr->mapped > attr->size)
 		attr->mapped = attr->size;
 }
 
@@ -300,18 +330,23 @@ void live_written(struct vault *vault, const struct vault_attr *attr)
 	struct live_table *table = vault->live;
 	struct live_inode *inode;
 
-	if (!table || !S_ISREG(attr->mode))
+	if (!table)
 		return;
 	(void)pthread_mutex_lock(&table->lock);
-	inode = find(table, attr->id);
+	access_forget(table, attr->id);
+	inode = S_ISREG(attr->mode) ? find(table, attr->id) : NULL;
 	if (inode) {
-		/* A write may have come since the attributes were read: then its size stands, and is still dirty. */
+		/* A write may have come since the attributes were read: then its size and times stand, and are still dirty. */
 		if (inode->size == attr->size)
 			inode->dirty_size = false;
 		inode->atime_ns = attr->atime_ns;
-		inode->mtime_ns = attr->mtime_ns;
-		inode->ctime_ns = attr->ctime_ns;
-		inode->dirty_times = inode->dirty_atime = false;
+		if (inode->n_overlaid == inode->n_changes) {
+			inode->mtime_ns = attr->mtime_ns;
+			inode->ctime_ns = attr->ctime_ns;
+			inode->dirty_times = false;
+		} else if (inode->ctime_ns < attr->ctime_ns) {
+			inode->ctime_ns = attr->ctime_ns;
+		}
 		if (!take_if_unneeded(table, inode))
 			inode = NULL;
 	}
@@ -345,9 +380,10 @@ bool live_is_open(struct live_inode *inode)
 void live_changed(struct live_inode *inode, uint64_t size, bool exactly)
 {
 	struct live_table *table = inode->vault->live;
-	int64_t now = clock_now_ns();
+	int64_t now;
 
 	(void)pthread_mutex_lock(&table->lock);
+	now = clock_now_ns();	/* here, so that times never go back */
 	if (exactly ? size != inode->size : size > inode->size) {
 		inode->size = size;
 		inode->dirty_size = true;
@@ -355,24 +391,31 @@ void live_changed(struct live_inode *inode, uint64_t size, bool exactly)
 	inode->mtime_ns = now;
 	inode->ctime_ns = now;
 	inode->dirty_times = true;
+	inode->n_changes++;
 	/* A small file may still hold on to a large chunk, where it was cut off. */
 	inode->written |= inode->size >= RECHUNK_LEAST || (exactly && inode->size > 0);
 	set_dirty(table, inode);
 	(void)pthread_mutex_unlock(&table->lock);
 }
 
-/* As relatime: only when it says something new, or is a day old. */
-void live_was_read(struct live_inode *inode)
+void live_was_read(struct vault *vault, const struct vault_attr *attr)
 {
-	static const int64_t day_ns = 86400ll * 1000000000;
+	struct live_table *table = vault->live;
+
+	if (!table)
+		return;
+	(void)pthread_mutex_lock(&table->lock);
+	access_note(table, attr->id, attr->atime_ns, attr->mtime_ns, attr->ctime_ns);
+	(void)pthread_mutex_unlock(&table->lock);
+}
+
+void vault_file_was_read(struct vault_file *file)
+{
+	struct live_inode *inode = file_inode(file);
 	struct live_table *table = inode->vault->live;
-	int64_t now = clock_now_ns();
 
 	(void)pthread_mutex_lock(&table->lock);
-	if (inode->atime_ns <= inode->mtime_ns || inode->atime_ns <= inode->ctime_ns || now - inode->atime_ns > day_ns) {
-		inode->atime_ns = now;
-		inode->dirty_atime = true;
-	}
+	access_note(table, inode->id, inode->atime_ns, inode->mtime_ns, inode->ctime_ns);
 	(void)pthread_mutex_unlock(&table->lock);
 }
 

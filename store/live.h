@@ -17,8 +17,12 @@ void live_table_free(struct live_table *table);	/* all handles are closed, all i
  * comes between the row and this). `mapped` includes bytes that are not in extents yet, at most size. */
 void live_overlay(struct vault *vault, struct vault_attr *attr);
 
-/* The row now says `attr`: times are not dirty any more, nor is the size if it is still that. The metadata lock is held. */
+/* The row now says `attr`: times are not dirty any more, nor is the size if it is still that. Where a write came after
+ * live_overlay() had been asked, its times stand. The metadata lock is held. */
 void live_written(struct vault *vault, const struct vault_attr *attr);
+
+/* The content of the inode was looked at: its atime moves as with relatime, in memory only. The metadata lock is held. */
+void live_was_read(struct vault *vault, const struct vault_attr *attr);
 
 /* Is a handle open, or are bytes on their way to extents? Asked before an inode is purged. The metadata lock is held. */
 bool live_is_busy(struct vault *vault, uint64_t id);

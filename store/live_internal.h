@@ -58,8 +58,10 @@ struct live_inode {
 	unsigned n_refs;		/* handles, operations, and whoever works with it just now */
 	unsigned n_handles;
 	uint64_t size;			/* the truth, from when the entry was made on */
-	int64_t atime_ns, mtime_ns, ctime_ns;	/* true where dirty says so */
-	bool dirty_size, dirty_times, dirty_atime;
+	int64_t atime_ns;		/* of the row */
+	int64_t mtime_ns, ctime_ns;	/* true where dirty says so */
+	bool dirty_size, dirty_times;
+	uint32_t n_changes, n_overlaid;	/* changes of mtime; how many the attributes had seen that were read last */
 	bool written;			/* content changed since the table's candidates were told */
 	uint64_t unmapped;		/* bytes written that no extent names yet: what st_blocks must not forget */
 
@@ -83,6 +85,14 @@ struct live_inode {
 	uint64_t id;
 };
 
+#define ACCESSES_MAX 8192u	/* a power of two */
+
+/* When an inode was read, while its row does not say so. Which of two with the same slot stays is left to chance. */
+struct access {
+	uint64_t id;		/* 0: none */
+	int64_t atime_ns;
+};
+
 #define RECHUNK_IDLE_NS 60000000000ll	/* without a write, before an inode is cut anew */
 #define RECHUNK_LEAST (64u << 10)	/* bytes of a file below which many extents are still few */
 #define CANDIDATES_SETS 1024u
@@ -104,6 +114,7 @@ struct live_table {
 	size_t n_dirty;
 	struct candidate candidates[CANDIDATES_SETS][CANDIDATES_WAYS];	/* an inode's set is that of its id */
 	size_t n_candidates;
+	struct access accesses[ACCESSES_MAX];
 
 	_Atomic int64_t rechunk_idle_ns;	/* RECHUNK_IDLE_NS, but in tests */
 	pthread_mutex_t wait_lock;	/* a leaf of its own, for those who wait for operations to be applied */
@@ -133,7 +144,6 @@ bool live_is_open(struct live_inode *inode);	/* has handles */
 
 /* A write or a truncation happened now: size (if it is larger, or `exactly`), mtime and ctime. */
 void live_changed(struct live_inode *inode, uint64_t size, bool exactly);
-void live_was_read(struct live_inode *inode);
 void live_add_unmapped(struct live_inode *inode, int64_t delta);
 
 /* See that live_first_dirty() finds the inode. */

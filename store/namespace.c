@@ -142,6 +142,15 @@ int vault_readdir(struct vault *vault, uint64_t id, uint64_t cookie, bool with_a
 	return entry_each_locked(vault, id, cookie, with_attributes, emit, context);
 }
 
+void vault_was_read(struct vault *vault, uint64_t id)
+{
+	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&vault->db.lock);
+	struct inode inode;
+
+	if (inode_get_locked(vault, id, &inode) == 0)
+		live_was_read(vault, &inode.attr);
+}
+
 int vault_orphans(struct vault *vault, uint64_t after, uint64_t *ret_ids, size_t n)
 {
 	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&vault->db.lock);

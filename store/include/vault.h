@@ -204,6 +204,10 @@ struct vault_entry {
 int vault_readdir(struct vault *vault, uint64_t id, uint64_t cookie, bool with_attributes,
 		  int (*emit)(void *context, const struct vault_entry *entry), void *context);
 
+/* The directory or symbolic link `id` was looked into: its atime moves, as with relatime (only when it is not newer than
+ * mtime and ctime, or a day old), in memory: it is written with the inode's next change, and may be forgotten before. */
+void vault_was_read(struct vault *vault, uint64_t id);
+
 /* Give up an inode that has no name (nlink 0): its rows go, its content is dropped in slices.  [change]
  *   Errors  -EBUSY still open here, or it has a name; -ENOENT already gone. */
 int vault_purge(struct vault *vault, uint64_t id);
@@ -227,6 +231,9 @@ uint64_t vault_file_id(const struct vault_file *file);
 /* Read up to `size` bytes at `offset` into `buffer`. Returns the number read, short only at the end of the file.
  *   Errors  -EBADMSG damaged (logged, with pack, offset and path); nothing of a damaged block is handed out. */
 ssize_t vault_read(struct vault_file *file, uint64_t offset, void *buffer, size_t size);
+
+/* The same of a file that was read: reading alone moves no atime. */
+void vault_file_was_read(struct vault_file *file);
 
 enum vault_write_flags { VAULT_WRITE_KILL_PRIV = 1 };	/* clear suid and sgid as for VAULT_SET_KILL_PRIV */
 
