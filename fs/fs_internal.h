@@ -70,6 +70,8 @@ struct worker *worker_self(void);
 int handle_open(struct fs *fs, uint64_t id, struct fuse_file_info *fi);
 void handle_close(struct fs *fs, struct fuse_file_info *fi);
 struct vault_file *handle_file(const struct fuse_file_info *fi);
+/* Has anybody the file `id` open to write? Looks through all open files. */
+bool handle_may_write(struct fs *fs, uint64_t id);
 /* Close what is still open when the session was cut off. */
 void handle_close_all(struct fs *fs);
 

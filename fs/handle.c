@@ -5,6 +5,7 @@
 #include "fs_internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -12,6 +13,7 @@
 
 struct handle {
 	struct vault_file *file;	/* never changes */
+	bool may_write;			/* never changes */
 	struct handle *previous, *next;	/* guarded by fs->handles_lock */
 };
 
@@ -34,6 +36,7 @@ int handle_open(struct fs *fs, uint64_t id, struct fuse_file_info *fi)
 	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&fs->handles_lock);
 
 	(void)held;
+	handle->may_write = (fi->flags & O_ACCMODE) != O_RDONLY;
 	handle->next = fs->handles;
 	if (handle->next)
 		handle->next->previous = handle;
@@ -56,6 +59,18 @@ void handle_close(struct fs *fs, struct fuse_file_info *fi)
 	(void)pthread_mutex_unlock(&fs->handles_lock);
 	vault_file_close(handle->file);
 	free(handle);
+}
+
+bool handle_may_write(struct fs *fs, uint64_t id)
+{
+	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&fs->handles_lock);
+
+	(void)held;
+	for (const struct handle *handle = fs->handles; handle; handle = handle->next) {
+		if (handle->may_write && vault_file_id(handle->file) == id)
+			return true;
+	}
+	return false;
 }
 
 struct vault_file *handle_file(const struct fuse_file_info *fi)

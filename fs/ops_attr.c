@@ -7,6 +7,7 @@
 #include <sys/statvfs.h>
 #include <time.h>
 
+#include "caller.h"
 #include "reply.h"
 
 void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -41,7 +42,7 @@ static int64_t now_ns(void)
 }
 
 /* A request that sets nothing but owner and group, or neither, is chown(2), which clears suid and sgid of all but
- * directories, for root too. The kernel leaves it to us (HANDLE_KILLPRIV_V2). */
+ * directories, for root too. */
 static bool is_chown(int to_set)
 {
 	const int others = FUSE_SET_ATTR_MODE | FUSE_SET_ATTR_SIZE | FUSE_SET_ATTR_ATIME | FUSE_SET_ATTR_MTIME;
@@ -86,6 +87,35 @@ static void values_of(const struct stat *attr, int to_set, struct vault_attr *re
 	ret->ctime_ns = time_to_ns(&attr->st_ctim);
 }
 
+/* A chown(2) that leaves both as they are; also what comes before fallocate(2) and copy_file_range(2) of a file that has
+ * privileges to lose. The latter anybody may who has it open to write, the former only the owner: the kernel leaves that
+ * to us as well, since it does not look at the mode. */
+static bool sets_nothing(int to_set)
+{
+	return is_chown(to_set) && !(to_set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID));
+}
+
+/* Which of suid and sgid a request takes away beside what it sets. The kernel leaves it to us (HANDLE_KILLPRIV_V2). */
+static int privileges_lost(fuse_req_t req, uint64_t id, int to_set, unsigned *ret_set)
+{
+	struct fs *fs = fuse_req_userdata(req);
+	struct vault_attr attr;
+	int r;
+
+	if (!is_chown(to_set) && !worker_self()->kill_priv)
+		return 0;
+	r = vault_getattr(fs->vault, id, &attr);
+	if (r < 0 || S_ISDIR(attr.mode))
+		return r;
+	if (sets_nothing(to_set) && !caller_owns(req, &attr) && caller_takes_privileges(req, &attr) &&
+	    !handle_may_write(fs, id))
+		return -EPERM;
+	*ret_set |= VAULT_SET_KILL_PRIV;
+	if (caller_takes_sgid(req, &attr))
+		*ret_set |= VAULT_SET_KILL_SGID;
+	return 0;
+}
+
 void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, struct fuse_file_info *fi)
 {
 	struct fs *fs = fuse_req_userdata(req);
@@ -96,13 +126,8 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, s
 	(void)fi;
 	if ((to_set & FUSE_SET_ATTR_SIZE) && attr->st_size < 0)
 		r = -EFBIG;
-	if (r >= 0 && is_chown(to_set)) {
-		r = vault_getattr(fs->vault, ino, &result);
-		if (r >= 0 && !S_ISDIR(result.mode))
-			set |= VAULT_SET_KILL_PRIV;
-	}
-	if (worker_self()->kill_priv)
-		set |= VAULT_SET_KILL_PRIV;
+	if (r >= 0)
+		r = privileges_lost(req, ino, to_set, &set);
 	if (r >= 0) {
 		values_of(attr, to_set, &values);
 		r = vault_setattr(fs->vault, ino, set, &values, &result);

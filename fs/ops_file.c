@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "auto.h"
+#include "caller.h"
 #include "orphans.h"
 #include "reply.h"
 
@@ -55,13 +56,26 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct f
 	(void)fuse_reply_buf(req, buffer, (size_t)n);	/* an interrupted request needs no answer */
 }
 
+/* A write has left sgid, which a mode without group execute keeps for members of the group only. */
+static int lose_sgid(fuse_req_t req, uint64_t id)
+{
+	struct fs *fs = fuse_req_userdata(req);
+	struct vault_attr attr;
+	int r = vault_getattr(fs->vault, id, &attr);
+
+	if (r >= 0 && caller_takes_sgid(req, &attr))
+		r = vault_setattr(fs->vault, id, VAULT_SET_KILL_SGID, &attr, NULL);
+	return r;
+}
+
 void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t offset, struct fuse_file_info *fi)
 {
 	unsigned flags = worker_self()->kill_priv ? VAULT_WRITE_KILL_PRIV : 0;
 	int r;
 
-	(void)ino;
 	r = offset < 0 ? -EINVAL : vault_write(handle_file(fi), (uint64_t)offset, data, size, flags);
+	if (r > 0)
+		r = lose_sgid(req, ino);
 	if (r < 0)
 		reply_failure(req, r);
 	else

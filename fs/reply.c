@@ -19,14 +19,24 @@ static struct timespec time_from_ns(int64_t ns)
 	return (struct timespec){ .tv_sec = seconds, .tv_nsec = rest };
 }
 
+uid_t reply_uid(const struct fs *fs, const struct vault_attr *attr)
+{
+	return fs->options->set_uid ? fs->options->uid : attr->uid;
+}
+
+gid_t reply_gid(const struct fs *fs, const struct vault_attr *attr)
+{
+	return fs->options->set_gid ? fs->options->gid : attr->gid;
+}
+
 static void fill_stat(const struct fs *fs, const struct vault_attr *attr, struct stat *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	ret->st_ino = attr->id;
 	ret->st_mode = attr->mode;
 	ret->st_nlink = attr->nlink;
-	ret->st_uid = fs->options->set_uid ? fs->options->uid : attr->uid;
-	ret->st_gid = fs->options->set_gid ? fs->options->gid : attr->gid;
+	ret->st_uid = reply_uid(fs, attr);
+	ret->st_gid = reply_gid(fs, attr);
 	ret->st_rdev = attr->rdev;
 	ret->st_size = (off_t)attr->size;
 	ret->st_blksize = REPLY_BLOCK_SIZE;

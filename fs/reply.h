@@ -25,6 +25,10 @@ void reply_attr(fuse_req_t req, const struct fs *fs, const struct vault_attr *at
 /* Answer OPEN, or CREATE when `attr` is given; closes the handle again if the kernel no longer wants it. */
 void reply_open(fuse_req_t req, struct fs *fs, const struct vault_attr *attr, struct fuse_file_info *fi);
 
+/* The owner and the group that are shown: the mount's own (options uid and gid), or the inode's. */
+uid_t reply_uid(const struct fs *fs, const struct vault_attr *attr);
+gid_t reply_gid(const struct fs *fs, const struct vault_attr *attr);
+
 void reply_fill_entry(const struct fs *fs, const struct vault_attr *attr, struct fuse_entry_param *ret);
 
 #endif

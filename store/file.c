@@ -106,13 +106,13 @@ void vault_on_content_changed(struct vault *vault, void (*changed)(void *context
 
 /* ---- writing ---- */
 
-/* Clear suid and sgid, which only root may have asked to keep. */
+/* Clear suid and sgid, which only root may have asked to keep. Returns 1 if sgid is left (see vault_write()). */
 static int kill_priv(struct live_inode *inode)
 {
 	AUTO(unlock) pthread_mutex_t *held = NULL;
 	struct inode row;
 	int r = commit_lock(inode->vault, &held);
-	uint32_t kill = S_ISUID;
+	uint32_t kill = S_ISUID, old;
 
 	if (r == 0)
 		r = xattrs_drop_capability_locked(inode->vault, inode->id);
@@ -122,10 +122,11 @@ static int kill_priv(struct live_inode *inode)
 		return r;
 	if (row.attr.mode & S_IXGRP)
 		kill |= S_ISGID;
-	if (!(row.attr.mode & kill))
-		return 0;
+	old = row.attr.mode;
 	row.attr.mode &= ~kill;
-	return inode_put_locked(inode->vault, &row.attr);
+	if (row.attr.mode != old)
+		r = inode_put_locked(inode->vault, &row.attr);
+	return r < 0 ? r : (row.attr.mode & S_ISGID) != 0;
 }
 
 /* Take away what stands behind the end of the file: what a crash left there, or the rest of a very large truncation. In a
@@ -188,6 +189,7 @@ int vault_write(struct vault_file *file, uint64_t offset, const void *data, size
 	struct live_inode *inode = file->inode;
 	struct vault *vault = inode->vault;
 	uint64_t room = buffer_room(vault, size);
+	int sgid_is_left = 0;
 	int r;
 
 	if (vault->read_only)
@@ -200,10 +202,10 @@ int vault_write(struct vault_file *file, uint64_t offset, const void *data, size
 	if (r < 0)
 		return r;
 	if (flags & VAULT_WRITE_KILL_PRIV)
-		r = kill_priv(inode);
-	if (r < 0) {
+		sgid_is_left = kill_priv(inode);
+	if (sgid_is_left < 0) {
 		packs_unreserve(vault->packs, room);
-		return r;
+		return sgid_is_left;
 	}
 	r = lock_to_grow(inode, offset + size);
 	if (r < 0) {
@@ -218,7 +220,7 @@ int vault_write(struct vault_file *file, uint64_t offset, const void *data, size
 		operations_queue_locked(inode);
 	}
 	(void)pthread_mutex_unlock(&inode->lock);
-	return r;
+	return r < 0 ? r : sgid_is_left;
 }
 
 /* ---- size and holes ---- */

@@ -180,8 +180,10 @@ static void apply(struct vault_attr *attr, unsigned set, const struct vault_attr
 	if (set & VAULT_SET_MTIME)
 		attr->mtime_ns = values->mtime_ns;
 	attr->ctime_ns = set & VAULT_SET_CTIME ? values->ctime_ns : clock_now_ns();
-	if ((set & VAULT_SET_KILL_PRIV) && S_ISREG(attr->mode))
+	if ((set & VAULT_SET_KILL_PRIV) && !S_ISDIR(attr->mode))
 		drop_privileges(attr);
+	if ((set & VAULT_SET_KILL_SGID) && !S_ISDIR(attr->mode))
+		attr->mode &= ~(uint32_t)S_ISGID;
 }
 
 int vault_setattr(struct vault *vault, uint64_t id, unsigned set, const struct vault_attr *values,

@@ -155,6 +155,7 @@ enum vault_set {
 	VAULT_SET_MODE = 1, VAULT_SET_UID = 2, VAULT_SET_GID = 4, VAULT_SET_SIZE = 8, VAULT_SET_ATIME = 16,
 	VAULT_SET_MTIME = 32, VAULT_SET_CTIME = 64,
 	VAULT_SET_KILL_PRIV = 128,	/* clear suid, and sgid where group execute is set, as the kernel does on write and chown */
+	VAULT_SET_KILL_SGID = 256,	/* clear sgid in any case, for whoever is not of the group */
 };
 
 /* Set the attributes named in `set` (enum vault_set) from `values`; ctime becomes now unless set. A new size truncates
@@ -238,6 +239,8 @@ void vault_file_was_read(struct vault_file *file);
 enum vault_write_flags { VAULT_WRITE_KILL_PRIV = 1 };	/* clear suid and sgid as for VAULT_SET_KILL_PRIV */
 
 /* Write all of `data`, or nothing.  [change, with n_bytes = size]
+ *   Returns 0; or 1 after VAULT_WRITE_KILL_PRIV when sgid is left, since there is no group execute: of a writer who is
+ *           not of the file's group it goes too, with VAULT_SET_KILL_SGID in the same change.
  *   Errors  -ENOSPC, -EDQUOT nothing was taken; -EFBIG; -EROFS; -EIO. */
 int vault_write(struct vault_file *file, uint64_t offset, const void *data, size_t size, unsigned flags);
 
