@@ -41,6 +41,7 @@
 
 #define DATABASE "vault.db"
 #define NEW_DATABASE "vault.db.new"
+#define OLD_DATABASE "vault.db.old"
 #define PACKS "packs"
 
 static int64_t clock_ns(clockid_t clock)
@@ -389,6 +390,56 @@ static int keep_the_better(const struct vault *vault, const char *database)
 		       vault->path, vault->state.commit, shown, vault->path);
 }
 
+/* What a rebuild that was cut off left; usually none. */
+static void remove_leftovers(struct vault *vault)
+{
+	static const char *const names[] = { NEW_DATABASE, NEW_DATABASE "-wal", NEW_DATABASE "-shm", OLD_DATABASE,
+					     OLD_DATABASE "-wal" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		(void)unlinkat(vault->dir_fd, names[i], 0);
+}
+
+/* Rename a file of the vault that need not be there. */
+static int move_aside(struct vault *vault, const char *from, const char *to)
+{
+	return renameat(vault->dir_fd, from, vault->dir_fd, to) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+/* The old database goes aside together with its log, which must not meet the new one, also not after a power cut: hence
+ * the fsync in between. Where the new one cannot come, both are put back. Without any database the next open builds one. */
+static int put_in_place(struct vault *vault)
+{
+	int r = move_aside(vault, DATABASE, OLD_DATABASE);
+
+	if (r == 0)
+		r = move_aside(vault, DATABASE "-wal", OLD_DATABASE "-wal");
+	if (r == 0 && unlinkat(vault->dir_fd, DATABASE "-shm", 0) < 0 && errno != ENOENT)
+		r = -errno;
+	if (r == 0 && fsync(vault->dir_fd) < 0)
+		r = -errno;
+	if (r == 0 && renameat(vault->dir_fd, NEW_DATABASE, vault->dir_fd, DATABASE) < 0)
+		r = -errno;
+	if (r == 0 && fsync(vault->dir_fd) < 0) {
+		r = -errno;
+		(void)move_aside(vault, DATABASE, NEW_DATABASE);	/* fails: then the old one below, or both are gone */
+	}
+	if (r < 0) {
+		(void)move_aside(vault, OLD_DATABASE "-wal", DATABASE "-wal");	/* first: never one without its log */
+		(void)move_aside(vault, OLD_DATABASE, DATABASE);
+		return log_err(r, "%s: putting the new database in place: ", vault->path);
+	}
+	return 0;
+}
+
+/* All of the new database into its one file: closing would leave a log behind where that fails. */
+static int finish_database(struct db *db)
+{
+	int code = sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+
+	return db_errno(db, code, "checkpoint");
+}
+
 /* Build the database anew beside the old one, and put it in its place. `flags`: enum vault_rebuild_flags. */
 static int build_database(struct vault *vault, unsigned flags)
 {
@@ -397,9 +448,7 @@ static int build_database(struct vault *vault, unsigned flags)
 	AUTO(free) char *fresh = path_in(vault, NEW_DATABASE);
 	int r = database && fresh ? 0 : -ENOMEM;
 
-	(void)unlinkat(vault->dir_fd, NEW_DATABASE, 0);	/* of an attempt that was cut off; usually none */
-	(void)unlinkat(vault->dir_fd, NEW_DATABASE "-wal", 0);
-	(void)unlinkat(vault->dir_fd, NEW_DATABASE "-shm", 0);
+	remove_leftovers(vault);
 	if (r == 0)
 		r = open_packs(vault);
 	if (r == 0)
@@ -411,20 +460,15 @@ static int build_database(struct vault *vault, unsigned flags)
 	}
 	if (r == 0 && damaged && !(flags & VAULT_REBUILD_FORCE))
 		r = keep_the_better(vault, database);
+	if (r == 0)
+		r = finish_database(&vault->db);
 	db_close(&vault->db);
 	packs_close(TAKE(vault->packs));
 	memset(&vault->state, 0, sizeof(vault->state));
-	if (r < 0) {
-		(void)unlinkat(vault->dir_fd, NEW_DATABASE, 0);	/* the old one is still there */
-		return r;
-	}
-	/* The old one's log must not meet the new one. Without any database the next open builds one. */
-	if ((unlinkat(vault->dir_fd, DATABASE, 0) < 0 && errno != ENOENT) ||
-	    (unlinkat(vault->dir_fd, DATABASE "-wal", 0) < 0 && errno != ENOENT) ||
-	    (unlinkat(vault->dir_fd, DATABASE "-shm", 0) < 0 && errno != ENOENT) ||
-	    renameat(vault->dir_fd, NEW_DATABASE, vault->dir_fd, DATABASE) < 0 || fsync(vault->dir_fd) < 0)
-		return log_err(-errno, "%s: putting the new database in place: ", vault->path);
-	return 0;
+	if (r == 0)
+		r = put_in_place(vault);
+	remove_leftovers(vault);	/* where it failed the old one is still there */
+	return r;
 }
 
 static int open_database(struct vault *vault, bool read_only_disk)
@@ -444,6 +488,8 @@ static int open_database(struct vault *vault, bool read_only_disk)
 		r = build_database(vault, 0);
 		if (r < 0)
 			return r;
+	} else if (!vault->read_only) {
+		remove_leftovers(vault);
 	}
 	r = db_open(&vault->db, database, flags);
 	if (r == -EBADMSG)
