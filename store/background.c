@@ -12,14 +12,20 @@
 #include "directories.h"
 #include "file.h"
 #include "gc.h"
+#include "kill_point.h"
 #include "manifest.h"
 #include "picture.h"
 #include "space.h"
 
 #define SECOND_NS 1000000000ll
+#ifdef VAULTFS_KILL_POINTS		/* both early, so that a short test meets them */
+#define CHECKPOINT_SIZE (256ull << 10)
+#define PICTURE_LEAST (128ull << 10)
+#else
 #define CHECKPOINT_SIZE (16ull << 20)	/* bytes of write-ahead log that are worth a checkpoint at once */
-#define CHECKPOINT_IDLE_NS (2 * SECOND_NS)	/* without a commit: then any log is */
 #define PICTURE_LEAST (4ull << 20)	/* bytes of changesets below which no picture is written for their sake */
+#endif
+#define CHECKPOINT_IDLE_NS (2 * SECOND_NS)	/* without a commit: then any log is */
 #define NAP_MS 200			/* at least so long between looks */
 #define LOOK_AGAIN_MS 5000		/* between looks while nothing is committed: a log may be idle, a file to re-chunk */
 
@@ -90,7 +96,11 @@ int background_checkpoint(struct vault *vault)
 	struct background *b = vault->background;
 	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&b->checkpoints.lock);
 	int in_log = 0, moved = 0;
-	int code = sqlite3_wal_checkpoint_v2(b->checkpoints.handle, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &moved);
+	int code;
+
+	KILL_POINT(checkpoint);
+	code = sqlite3_wal_checkpoint_v2(b->checkpoints.handle, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log, &moved);
+	KILL_POINT(checkpointed);
 	if (code == SQLITE_BUSY)
 		return 0;
 	if (code != SQLITE_OK)

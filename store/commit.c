@@ -5,6 +5,7 @@
 #include "commit_internal.h"
 #include "commit_record.h"
 #include "file.h"
+#include "kill_point.h"
 #include "live.h"
 #include "recover.h"
 #include "schema.h"
@@ -133,6 +134,7 @@ static int append_commit_locked(struct vault *vault, struct commit_state *ret)
 
 	if (r < 0)
 		return r;
+	KILL_POINT(commit_journalled);
 	fields.next_id = old->next_id;
 	fields.next_chunk_id = old->next_chunk_id;
 	fields.journal_bytes = old->journal_bytes + fields.journal_size;
@@ -140,6 +142,7 @@ static int append_commit_locked(struct vault *vault, struct commit_state *ret)
 	r = packs_append(vault->packs, &record, bytes, &place, &checksum);
 	if (r < 0)
 		return r;
+	KILL_POINT(commit_recorded);
 	commit_state_from_record(ret, &fields, place, checksum);
 	r = state_note_pack_locked(vault, place.pack, fields.commit);
 	if (r == 0)
@@ -153,8 +156,11 @@ static int append_commit_locked(struct vault *vault, struct commit_state *ret)
 static int finish_locked(struct vault *vault, const struct commit_state *state)
 {
 	struct committer *c = vault->committer;
-	int r = db_commit(&vault->db);
+	int r;
 
+	KILL_POINT(database_commit);
+	r = db_commit(&vault->db);
+	KILL_POINT(database_committed);
 	journal_end_locked(c->journal);
 	c->transaction = false;
 	if (r == 0) {
@@ -254,6 +260,7 @@ int commit_write_locked(struct vault *vault)
 		state = vault->state;
 		return finish_locked(vault, &state);
 	}
+	KILL_POINT(commit);
 	r = append_where_room_is_locked(vault, &state);
 	if (r < 0)
 		return r;

@@ -12,6 +12,7 @@
 #include "background.h"
 #include "bulk.h"
 #include "commit.h"
+#include "kill_point.h"
 
 #define ROWS_PER_STEP 2000	/* chunk rows removed in one change */
 #define N_AT_ONCE 64		/* packs that go in one step */
@@ -242,12 +243,15 @@ int gc_step(struct vault *vault)
 	r = n < 0 ? n : 0;
 	for (int i = 0; r == 0 && i < n; i++)
 		r = remove_rows(vault, ready[i]);
+	KILL_POINT(going);
 	if (r == 0)
 		r = vault_sync(vault);
+	KILL_POINT(going_committed);
 	if (r == 0)
 		r = background_checkpoint(vault);
 	if (r <= 0)
 		return r;	/* an error, or a reader is in the way: the rows are gone, the files follow another time */
+	KILL_POINT(going_checkpointed);
 	r = commit_enter(vault);
 	if (r < 0)
 		return r;

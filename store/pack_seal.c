@@ -15,6 +15,7 @@
 
 #include "bytes.h"
 #include "codec.h"
+#include "kill_point.h"
 #include "log.h"
 
 #define ENTRY_SIZE 72u
@@ -267,14 +268,17 @@ int pack_seal(struct packs *packs)
 	if (!packs->older_known)
 		packs->older_known = list_scanned(packs->current, packs->listed_from, &packs->older) == 0;
 	n = packs->older_known ? packs->older.n + packs->list.n : 0;
+	KILL_POINT(seal);
 	if (n > 0)
 		r = put_index(&sealing, n);
+	KILL_POINT(seal_indexed);
 	if (r == 0)
 		r = put_seal(&sealing, packs->position, n);
 	if (r < 0) {
 		pack_cut_back(packs);
 		return r;
 	}
+	KILL_POINT(sealed);
 	atomic_fetch_sub(&packs->room, (int64_t)(sealing.offset - packs->position));
 	packs->position = sealing.offset;
 	atomic_store(&packs->current->size, sealing.offset);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 
+#include "kill_point.h"
 #include "log.h"
 
 #define RECENT_BYTES (512u << 20) /* more than a commit writes: older packs were synced before */
@@ -76,6 +77,7 @@ static int cut_pack(struct packs *packs, struct pack *pack, uint64_t offset)
 		return log_err(-EINVAL,
 			       "%s: pack %" PRIu64 " cannot be cut at %" PRIu64 ": it has %" PRIu64 " bytes",
 			       packs->name, pack->number, offset, size);
+	KILL_POINT(cut);
 	r = remove_behind(packs, pack->number);
 	if (r == 0)
 		r = make_writable(packs, pack);
@@ -83,6 +85,7 @@ static int cut_pack(struct packs *packs, struct pack *pack, uint64_t offset)
 		r = pack_failed(packs, pack->number, -errno, "cut it");
 	if (r < 0)
 		return r;
+	KILL_POINT(cut_done);
 	atomic_store(&pack->size, offset);
 	return pack_header_repair(packs, pack, pack->fd);
 }
@@ -99,6 +102,7 @@ static int start_at(struct packs *packs, struct place end)
 		r = cut_pack(packs, pack, end.offset);
 	if (r == 0)
 		r = sync_recent(packs);
+	KILL_POINT(recent_synced);
 	if (r == 0)
 		r = pack_is_sealed(pack, end.offset);
 	if (r < 0)

@@ -11,6 +11,7 @@
 #include <sys/statvfs.h>
 #include <sys/uio.h>
 
+#include "kill_point.h"
 #include "log.h"
 
 #define STEP_MIN (4u << 20)         /* bytes allocated ahead in vaults with small packs */
@@ -291,7 +292,9 @@ int pack_put_record(struct packs *packs, uint64_t offset, const struct record *r
 	int r;
 
 	record_encode_header(record, &context, head, ret_checksum);
+	KILL_POINT(pack_write);
 	r = pwritev_all(packs->current->fd, iov, 2, offset);
+	KILL_POINT(pack_written);
 	return r < 0 ? pack_failed(packs, packs->current->number, r, "append to it") : 0;
 }
 
@@ -474,9 +477,22 @@ static int sync_packs(struct packs *packs, size_t n)
 	for (; n > 0; n--) {
 		AUTO(pack) struct pack *pack = take_unsynced(packs);
 
+		KILL_POINT(pack_sync);
 		if (fdatasync(pack->fd) < 0)
 			return pack_flush_failed(packs, -errno, pack->number);
+		KILL_POINT(pack_synced);
 	}
+	return 0;
+}
+
+static int sync_directory(struct packs *packs)
+{
+	if (!atomic_exchange(&packs->directory_unsynced, false))
+		return 0;
+	KILL_POINT(directory_sync);
+	if (fsync(packs->dir_fd) < 0)
+		return pack_flush_failed(packs, -errno, 0);
+	KILL_POINT(directory_synced);
 	return 0;
 }
 
@@ -489,8 +505,8 @@ int packs_sync(struct packs *packs)
 	if (atomic_load(&packs->failed))
 		return -EIO;
 	r = sync_packs(packs, count_unsynced(packs, &appended));
-	if (r == 0 && atomic_exchange(&packs->directory_unsynced, false) && fsync(packs->dir_fd) < 0)
-		r = pack_flush_failed(packs, -errno, 0);
+	if (r == 0)
+		r = sync_directory(packs);
 	if (r < 0)
 		return r;
 	atomic_store(&packs->synced, appended);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "kill_point.h"
 #include "log.h"
 
 /* ---- names and messages ---- */
@@ -305,11 +306,14 @@ int pack_create(struct packs *packs, uint64_t number, uint64_t allocate, struct 
 	int r;
 
 	pack_file_name(number, name);
+	KILL_POINT(pack_create);
 	fd = openat(packs->dir_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
 	if (fd < 0)
 		return errno == ENOSPC || errno == EDQUOT ? -errno
 							  : pack_failed(packs, number, -errno, "create it");
+	KILL_POINT(pack_named);
 	r = pack_create_file(packs, number, allocate, fd);
+	KILL_POINT(pack_created);
 	if (r == 0) {
 		AUTO(unlock) pthread_mutex_t *held = lock_mutex(&packs->set_lock);
 
@@ -336,8 +340,10 @@ int pack_remove(struct packs *packs, uint64_t number)
 	size_t i;
 
 	pack_file_name(number, name);
+	KILL_POINT(pack_unlink);
 	if (unlinkat(packs->dir_fd, name, 0) < 0 && errno != ENOENT)
 		return pack_failed(packs, number, -errno, "unlink it");
+	KILL_POINT(pack_unlinked);
 	atomic_store(&packs->directory_unsynced, true);
 
 	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&packs->set_lock);

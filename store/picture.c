@@ -14,6 +14,7 @@
 #include "codec.h"
 #include "commit.h"
 #include "journal.h"
+#include "kill_point.h"
 #include "schema.h"
 #include "state.h"
 
@@ -385,8 +386,10 @@ static int finish(struct writer *w, const struct commit_state *state)
 	r = commit_lock(vault, &held);
 	if (r == 0)
 		r = savepoint_begin(&vault->db, &all);
+	KILL_POINT(picture_stored);
 	if (r == 0)
 		r = append_list(w, state, &place);
+	KILL_POINT(picture_listed);
 	if (r == 0)
 		r = picture_ref_locked(vault, &new, 1);
 	if (r == 0)
@@ -429,6 +432,7 @@ int picture_write(struct vault *vault, const _Atomic bool *stop)
 	r = db_open(&reader.db, path, DB_OPEN_READ_ONLY | DB_OPEN_FOLLOW);
 	if (r < 0)
 		return r;
+	KILL_POINT(picture);
 	r = put_tables(&w, &reader, &state);
 	db_close(&reader.db);
 	if (r == 0)
@@ -436,6 +440,7 @@ int picture_write(struct vault *vault, const _Atomic bool *stop)
 	if (r < 0)
 		return r;
 	r = finish(&w, &state);
+	KILL_POINT(pictured);
 	commit_leave(vault);
 	return r;
 }

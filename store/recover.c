@@ -11,11 +11,16 @@
 #include "commit_record.h"
 #include "directories.h"
 #include "journal.h"
+#include "kill_point.h"
 #include "picture.h"
 #include "schema.h"
 #include "state.h"
 
+#ifdef VAULTFS_KILL_POINTS		/* few, so that a short test meets an end in between */
+#define ROWS_PER_TRANSACTION 200
+#else
 #define ROWS_PER_TRANSACTION 50000	/* changed while replaying, before SQLite commits: bounds its memory */
+#endif
 #define REACHED 2			/* a visitor met what it was looking for */
 #define N_PICTURES 8			/* newest pictures that a rebuild considers */
 
@@ -397,6 +402,7 @@ static int breathe(struct replay *replay, bool last)
 
 	if (!last && sqlite3_total_changes64(db->handle) - replay->rows_before < ROWS_PER_TRANSACTION)
 		return 0;
+	KILL_POINT(replay_commit);
 	r = db_commit(db);
 	if (r == 0 && !last)
 		r = db_begin(db);
@@ -416,6 +422,7 @@ static int replay_commit(struct replay *replay, const struct packs_item *item)
 	if (r < 0)
 		return log_err(r, "pack %" PRIu64 " at %" PRIu64 ": this commit record was valid a moment ago", item->place.pack,
 			       item->place.offset);
+	KILL_POINT(replay);
 	r = apply_journal(replay, &record);
 	if (r == 0)
 		r = follow_picture(replay, &record);
@@ -473,6 +480,7 @@ static int replay_tail(struct vault *vault, const struct recover_tail *tail, boo
 		r = log_err(-EBADMSG, "%s: commit %" PRIu64 " could not be reached again", vault->path, tail->last.commit);
 	if (r == 0)
 		r = breathe(&replay, true);
+	KILL_POINT(replayed);
 	db_rollback(&vault->db);
 	return r;
 }
@@ -650,6 +658,7 @@ int recover_rebuild_locked(struct vault *vault, bool *ret_damaged)
 		log_warn("%s: the packs are damaged (places: %" PRIu64 "), first in pack %" PRIu64 " at %" PRIu64
 			 ": going on behind them", vault->path, tail.n_gaps, tail.first_gap.pack, tail.first_gap.offset);
 	r = restore_chunks(vault, &tail);
+	KILL_POINT(rebuild_chunks);
 	if (r == 0 && picture.n_chunks > 0) {
 		r = db_begin(&vault->db);
 		if (r == 0)

@@ -7,6 +7,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "kill_point.h"
+
 #define RESERVE_NAME "reserve"
 #define PLENTY (4ull * SPACE_RESERVE)	/* bytes free at which a reserve is made, and commits may be large */
 
@@ -50,16 +52,22 @@ void space_renew_reserve(struct vault *vault)
 	if (fstatvfs(vault->dir_fd, &disk) < 0 || disk.f_bavail * disk.f_frsize < PLENTY)
 		return;
 	fd = openat(vault->dir_fd, RESERVE_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	KILL_POINT(reserve_make);
 	if (fd < 0 || fallocate(fd, 0, 0, SPACE_RESERVE) < 0)
 		log_debug("%s: no reserve could be made", vault->path);
+	KILL_POINT(reserve_made);
 }
 
 bool space_give_up_reserve(struct vault *vault)
 {
 	struct stat now;
+	int r;
 
 	if (fstatat(vault->dir_fd, RESERVE_NAME, &now, AT_SYMLINK_NOFOLLOW) < 0 || now.st_blocks == 0)
 		return false;
 	log_warn("%s: the disk is full: the reserve of %u MiB is given up to go on", vault->path, SPACE_RESERVE >> 20);
-	return unlinkat(vault->dir_fd, RESERVE_NAME, 0) == 0;
+	KILL_POINT(reserve_give_up);
+	r = unlinkat(vault->dir_fd, RESERVE_NAME, 0);
+	KILL_POINT(reserve_given_up);
+	return r == 0;
 }

@@ -23,6 +23,7 @@
 #include "directories.h"
 #include "gc.h"
 #include "inodes.h"
+#include "kill_point.h"
 #include "live.h"
 #include "lock.h"
 #include "picture.h"
@@ -100,7 +101,9 @@ static void release(struct vault *vault)
 	live_table_free(TAKE(vault->live));
 	cache_free(TAKE(vault->cache));
 	chunk_index_free(TAKE(vault->chunk_index));
+	KILL_POINT(close);
 	db_close(&vault->db);
+	KILL_POINT(closed);
 	packs_close(TAKE(vault->packs));
 	if (vault->packs_fd >= 0)
 		(void)close(vault->packs_fd);	/* a directory: nothing to lose */
@@ -418,8 +421,10 @@ static int put_in_place(struct vault *vault)
 		r = -errno;
 	if (r == 0 && fsync(vault->dir_fd) < 0)
 		r = -errno;
+	KILL_POINT(rebuild_rename);
 	if (r == 0 && renameat(vault->dir_fd, NEW_DATABASE, vault->dir_fd, DATABASE) < 0)
 		r = -errno;
+	KILL_POINT(rebuild_renamed);
 	if (r == 0 && fsync(vault->dir_fd) < 0) {
 		r = -errno;
 		(void)move_aside(vault, DATABASE, NEW_DATABASE);	/* fails: then the old one below, or both are gone */
@@ -449,6 +454,7 @@ static int build_database(struct vault *vault, unsigned flags)
 	int r = database && fresh ? 0 : -ENOMEM;
 
 	remove_leftovers(vault);
+	KILL_POINT(rebuild);
 	if (r == 0)
 		r = open_packs(vault);
 	if (r == 0)
@@ -465,6 +471,7 @@ static int build_database(struct vault *vault, unsigned flags)
 	db_close(&vault->db);
 	packs_close(TAKE(vault->packs));
 	memset(&vault->state, 0, sizeof(vault->state));
+	KILL_POINT(rebuilt);
 	if (r == 0)
 		r = put_in_place(vault);
 	remove_leftovers(vault);	/* where it failed the old one is still there */
@@ -511,6 +518,7 @@ static int roll_forward(struct vault *vault, bool read_only_disk)
 
 	if (r < 0)
 		return r;
+	KILL_POINT(recover);
 	if (tail.cut_forbidden)
 		vault->read_only = true;
 	if (tail.n_commits == 0)

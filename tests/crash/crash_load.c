@@ -5,10 +5,12 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <math.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
@@ -302,13 +304,28 @@ static bool daemon_is_gone(int error)
 	return error == ENOTCONN || error == ECONNABORTED || error == ENODEV;
 }
 
+/* A thread that dies while it takes a request or hands a reply over makes that EIO; then all is over in a moment. */
+static bool daemon_is_dying(const struct writer *w)
+{
+	struct statfs answer;
+
+	for (unsigned ms = 0; ms < 500; ms += 5) {
+		if (statfs(w->path, &answer) < 0)
+			return daemon_is_gone(errno);
+		(void)poll(NULL, 0, 5);
+	}
+	return false;
+}
+
 /* A call that failed because the daemon died may have been done or not: it stays in the log without an end. */
 static bool note_failure(struct writer *w, const struct call *call)
 {
-	if (!daemon_is_gone(errno))
+	int error = errno;
+
+	if (!daemon_is_gone(error) && !(error == EIO && daemon_is_dying(w)))
 		snprintf(w->error, sizeof w->error, "writer %u: call %" PRIu64 " of kind %d failed: %s",
 			 w->index, call->number, call->kind,
-			 errno == EMSGSIZE ? "done in part only" : strerror(errno));
+			 error == EMSGSIZE ? "done in part only" : strerror(error));
 	return false;
 }
 
