@@ -13,6 +13,7 @@
 #include "directories.h"
 #include "entries.h"
 #include "file.h"
+#include "inode_acl.h"
 #include "inodes.h"
 #include "live.h"
 #include "manifest.h"
@@ -186,6 +187,13 @@ static void apply(struct vault_attr *attr, unsigned set, const struct vault_attr
 		attr->mode &= ~(uint32_t)S_ISGID;
 }
 
+/* Could more than the inode's own row change? */
+static bool touches_xattrs(const struct vault *vault, unsigned set)
+{
+	return ((set & VAULT_SET_KILL_PRIV) && vault_has_privileged_xattrs(vault)) ||
+	       ((set & VAULT_SET_MODE) && vault_has_acls(vault));
+}
+
 int vault_setattr(struct vault *vault, uint64_t id, unsigned set, const struct vault_attr *values,
 		  struct vault_attr *ret)
 {
@@ -204,12 +212,13 @@ int vault_setattr(struct vault *vault, uint64_t id, unsigned set, const struct v
 	if (r < 0)
 		return r;
 	if (set & ~(unsigned)VAULT_SET_SIZE) {
-		if ((set & VAULT_SET_KILL_PRIV) && vault_has_privileged_xattrs(vault)) {
+		if (touches_xattrs(vault, set))
 			r = savepoint_begin(&vault->db, &all);
-			if (r == 0)
-				r = xattrs_drop_capability_locked(vault, id);
-		}
+		if (r == 0 && (set & VAULT_SET_KILL_PRIV))
+			r = xattrs_drop_capability_locked(vault, id);
 		apply(&inode.attr, set, values);
+		if (r == 0 && (set & VAULT_SET_MODE))
+			r = inode_acl_chmod_locked(vault, id, inode.attr.mode);
 		if (r == 0)
 			r = inode_put_locked(vault, &inode.attr);
 		if (r == 0 && all.db)
@@ -276,8 +285,9 @@ static void inode_fill(struct vault *vault, const struct vault_attr *parent, con
 	}
 }
 
-int vault_make(struct vault *vault, uint64_t parent, const char *name, const struct vault_attr *wanted,
-	       const char *target, struct vault_attr *ret)
+/* `umask` NULL: nothing is inherited, and the mode is the wanted one. */
+static int make(struct vault *vault, uint64_t parent, const char *name, const struct vault_attr *wanted,
+		const uint32_t *umask, const char *target, struct vault_attr *ret)
 {
 	AUTO(unlock) pthread_mutex_t *held = NULL;
 	AUTO(savepoint) struct savepoint all = { 0 };
@@ -300,6 +310,8 @@ int vault_make(struct vault *vault, uint64_t parent, const char *name, const str
 	r = savepoint_begin(&vault->db, &all);
 	if (r == 0)
 		r = entry_insert_locked(vault, parent, name, inode.attr.id); /* tells -EEXIST */
+	if (r == 0 && umask)
+		r = inode_acl_inherit_locked(vault, parent, &inode.attr, *umask);
 	if (r == 0)
 		r = inode_insert_locked(vault, &inode);
 	if (r == 0)
@@ -314,6 +326,18 @@ int vault_make(struct vault *vault, uint64_t parent, const char *name, const str
 		return r;
 	*ret = inode.attr;
 	return 0;
+}
+
+int vault_make(struct vault *vault, uint64_t parent, const char *name, const struct vault_attr *wanted,
+	       const char *target, struct vault_attr *ret)
+{
+	return make(vault, parent, name, wanted, NULL, target, ret);
+}
+
+int vault_make_inheriting(struct vault *vault, uint64_t parent, const char *name, const struct vault_attr *wanted,
+			  uint32_t umask, const char *target, struct vault_attr *ret)
+{
+	return make(vault, parent, name, wanted, &umask, target, ret);
 }
 
 int vault_link(struct vault *vault, uint64_t id, uint64_t parent, const char *name, struct vault_attr *ret)

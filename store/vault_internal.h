@@ -51,6 +51,7 @@ struct vault {
 	_Atomic bool read_only;		/* only ever becomes true */
 	_Atomic bool scarce;		/* the disk below has little room left: commits are small, and looked after more closely */
 	_Atomic bool privileged_xattrs;	/* an xattr outside user.* was ever set; only ever becomes true */
+	_Atomic bool acls;		/* the same of access control lists, which are not counted above */
 
 	struct db db;			/* holds the metadata lock, which also guards: */
 	struct commit_state state;

@@ -1,4 +1,4 @@
-/* xattrs.c - extended attributes. See xattrs.h and vault.h.
+/* xattrs.c - extended attributes. See xattrs.h and vault.h; access control lists are inode_acl.c's.
  *
  * What the kernel refuses itself is refused here as well: the library has other callers. The list of names stays
  * within VAULT_XATTR_MAX with room left for the pictured ones, so that a file may always get a tag. */
@@ -10,12 +10,12 @@
 #include <sys/xattr.h>
 
 #include "commit.h"
+#include "inode_acl.h"
 #include "inodes.h"
 #include "state.h"
 #include "tags.h"
 
 #define NAMES_MAX (VAULT_XATTR_MAX - TAGS_NAMES_SIZE) /* bytes of the kept names in a list */
-#define PRIVILEGED_KEY "privileged_xattrs"            /* in table settings */
 
 enum {
 	Q_XATTR_GET,
@@ -53,6 +53,7 @@ struct name {
 	size_t size;
 	bool is_user;
 	int attribute; /* enum tags_attribute, or negative: kept as it is */
+	int acl;       /* enum inode_acl, or negative */
 };
 
 /* -ERANGE too long or empty; -EINVAL a bare prefix; -EOPNOTSUPP a namespace that is not kept. */
@@ -63,6 +64,9 @@ static int name_parse(const char *text, struct name *ret)
 
 	if (size == 0 || size > VAULT_NAME_MAX)
 		return -ERANGE;
+	*ret = (struct name){ .text = text, .size = size, .attribute = -ENOENT, .acl = inode_acl_find(text) };
+	if (ret->acl >= 0)
+		return 0;
 	for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
 		size_t n = strlen(prefixes[i]);
 
@@ -70,7 +74,8 @@ static int name_parse(const char *text, struct name *ret)
 			continue;
 		if (size == n)
 			return -EINVAL;
-		*ret = (struct name){ text, size, i == 0, tags_attribute_find(text) };
+		ret->is_user = i == 0;
+		ret->attribute = tags_attribute_find(text);
 		return 0;
 	}
 	return -EOPNOTSUPP;
@@ -158,15 +163,47 @@ int xattrs_forget_locked(struct vault *vault, uint64_t id)
 
 int xattrs_drop_capability_locked(struct vault *vault, uint64_t id)
 {
-	static const struct name capability = { "security.capability", sizeof("security.capability") - 1,
-						false, -ENOENT };
-
 	if (!vault_has_privileged_xattrs(vault))
 		return 0;
-	return row_delete_locked(vault, id, &capability);
+	return xattrs_delete_locked(vault, id, "security.capability");
 }
 
-/* ---- the flag: was an attribute outside user.* ever set? ---- */
+static struct name row_name(const char *text)
+{
+	return (struct name){ .text = text, .size = strlen(text) };
+}
+
+ssize_t xattrs_get_locked(struct vault *vault, uint64_t id, const char *text, void *buffer, size_t size)
+{
+	const struct name name = row_name(text);
+
+	return row_get_locked(vault, id, &name, buffer, size);
+}
+
+int xattrs_has_locked(struct vault *vault, uint64_t id, const char *text)
+{
+	const struct name name = row_name(text);
+
+	return row_has_locked(vault, id, &name);
+}
+
+int xattrs_put_locked(struct vault *vault, uint64_t id, const char *text, const void *value, size_t size)
+{
+	const struct name name = row_name(text);
+
+	return row_put_locked(vault, id, &name, value, size);
+}
+
+int xattrs_delete_locked(struct vault *vault, uint64_t id, const char *text)
+{
+	const struct name name = row_name(text);
+
+	return row_delete_locked(vault, id, &name);
+}
+
+/* ---- the flags: was an access control list ever set, was another attribute outside user.*? ---- */
+
+static const char privileged_key[] = "privileged_xattrs", acls_key[] = "posix_acls"; /* in table settings */
 
 int vault_has_privileged_xattrs(const struct vault *vault)
 {
@@ -174,22 +211,43 @@ int vault_has_privileged_xattrs(const struct vault *vault)
 				    memory_order_acquire); /* pairs with the stores */
 }
 
-int xattrs_load_locked(struct vault *vault)
+int vault_has_acls(const struct vault *vault)
+{
+	return atomic_load_explicit(&vault->acls, memory_order_acquire); /* pairs with the stores */
+}
+
+static int load_flag_locked(struct vault *vault, const char *key, _Atomic bool *flag)
 {
 	uint64_t set = 0;
-	int r = state_get_number_locked(vault, PRIVILEGED_KEY, &set);
+	int r = state_get_number_locked(vault, key, &set);
 
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
 	if (set)
-		atomic_store_explicit(&vault->privileged_xattrs, true, memory_order_release);
+		atomic_store_explicit(flag, true, memory_order_release);
 	return 0;
 }
 
-/* In the same savepoint as the first such row. The flag itself follows when that is committed to. */
-static int remember_privileged_locked(struct vault *vault)
+int xattrs_load_locked(struct vault *vault)
 {
-	return vault_has_privileged_xattrs(vault) ? 0 : state_put_number_locked(vault, PRIVILEGED_KEY, 1);
+	int r = load_flag_locked(vault, privileged_key, &vault->privileged_xattrs);
+
+	return r < 0 ? r : load_flag_locked(vault, acls_key, &vault->acls);
+}
+
+/* In the same savepoint as the first such row. The flag itself follows when that is committed to. */
+static int remember_locked(struct vault *vault, const struct name *name)
+{
+	if (name->is_user || (name->acl >= 0 ? vault_has_acls(vault) : vault_has_privileged_xattrs(vault)))
+		return 0;
+	return state_put_number_locked(vault, name->acl >= 0 ? acls_key : privileged_key, 1);
+}
+
+static void raise_flag(struct vault *vault, const struct name *name)
+{
+	if (!name->is_user)
+		atomic_store_explicit(name->acl >= 0 ? &vault->acls : &vault->privileged_xattrs, true,
+				      memory_order_release);
 }
 
 /* ---- the four calls ---- */
@@ -256,16 +314,65 @@ static int changed_locked(struct vault *vault, struct inode *inode, struct savep
 	return r < 0 ? r : savepoint_commit(all);
 }
 
+static int set_locked(struct vault *vault, struct inode *inode, const struct name *name, const void *value,
+		      size_t size, int flags)
+{
+	AUTO(savepoint) struct savepoint all = { 0 };
+	int r = check_set(vault, &inode->attr, name, flags);
+
+	if (r == 0)
+		r = savepoint_begin(&vault->db, &all);
+	if (r == 0)
+		r = remember_locked(vault, name);
+	if (r < 0)
+		return r;
+	if (name->attribute >= 0)
+		r = tags_put_locked(vault, inode->attr.id, (enum tags_attribute)name->attribute, value, size);
+	else
+		r = row_put_locked(vault, inode->attr.id, name, value, size);
+	if (r == 0)
+		r = changed_locked(vault, inode, &all);
+	if (r == 0)
+		raise_flag(vault, name);
+	return r;
+}
+
+/* As the kernel does, XATTR_CREATE and XATTR_REPLACE are passed over. */
+static int set_acl_locked(struct vault *vault, struct inode *inode, const struct name *name, const void *value,
+			  size_t size, int flags)
+{
+	AUTO(savepoint) struct savepoint all = { 0 };
+	bool kept;
+	int r = row_has_locked(vault, inode->attr.id, name);
+
+	if (r == 0)
+		r = check_room_locked(vault, inode->attr.id, name);
+	if (r >= 0)
+		r = savepoint_begin(&vault->db, &all);
+	if (r == 0)
+		r = inode_acl_set_locked(vault, &inode->attr, (enum inode_acl)name->acl, value, size,
+					 flags & VAULT_XATTR_KILL_SGID);
+	if (r <= 0)
+		return r; /* 0: it was so before */
+	kept = r == 2;
+	/* cp and tar set lists that say no more than the mode: those must not make every look-up slower. */
+	r = kept ? remember_locked(vault, name) : 0;
+	if (r == 0)
+		r = changed_locked(vault, inode, &all);
+	if (r == 0 && kept)
+		raise_flag(vault, name);
+	return r;
+}
+
 int vault_setxattr(struct vault *vault, uint64_t id, const char *text, const void *value, size_t size,
 		   int flags)
 {
 	AUTO(unlock) pthread_mutex_t *held = NULL;
-	AUTO(savepoint) struct savepoint all = { 0 };
 	struct inode inode;
 	struct name name;
 	int r;
 
-	if (flags & ~(XATTR_CREATE | XATTR_REPLACE))
+	if (flags & ~(XATTR_CREATE | XATTR_REPLACE | VAULT_XATTR_KILL_SGID))
 		return -EINVAL;
 	r = name_parse(text, &name);
 	if (r == 0 && size > VAULT_XATTR_MAX)
@@ -275,21 +382,8 @@ int vault_setxattr(struct vault *vault, uint64_t id, const char *text, const voi
 	if (r == 0)
 		r = inode_get_locked(vault, id, &inode);
 	if (r == 0)
-		r = check_set(vault, &inode.attr, &name, flags);
-	if (r == 0)
-		r = savepoint_begin(&vault->db, &all);
-	if (r == 0 && !name.is_user)
-		r = remember_privileged_locked(vault);
-	if (r < 0)
-		return r;
-	if (name.attribute >= 0)
-		r = tags_put_locked(vault, id, (enum tags_attribute)name.attribute, value, size);
-	else
-		r = row_put_locked(vault, id, &name, value, size);
-	if (r == 0)
-		r = changed_locked(vault, &inode, &all);
-	if (r == 0 && !name.is_user)
-		atomic_store_explicit(&vault->privileged_xattrs, true, memory_order_release);
+		r = name.acl >= 0 ? set_acl_locked(vault, &inode, &name, value, size, flags)
+				  : set_locked(vault, &inode, &name, value, size, flags);
 	return r;
 }
 
@@ -311,7 +405,7 @@ int vault_removexattr(struct vault *vault, uint64_t id, const char *text)
 		return -EPERM;
 	r = has_locked(vault, id, &name);
 	if (r <= 0)
-		return r < 0 ? r : -ENODATA;
+		return r < 0 || name.acl >= 0 ? r : -ENODATA;
 	r = savepoint_begin(&vault->db, &all);
 	if (r < 0)
 		return r;

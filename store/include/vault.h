@@ -171,6 +171,11 @@ int vault_setattr(struct vault *vault, uint64_t id, unsigned set, const struct v
 int vault_make(struct vault *vault, uint64_t parent, const char *name, const struct vault_attr *wanted,
 	       const char *target, struct vault_attr *ret);
 
+/* The same as a program's mkdir(2) and the like ask for it: where the parent has a default access control list the new inode
+ * inherits it, limited by the wanted mode; where it has none `umask` is taken off the mode. Symbolic links do neither. */
+int vault_make_inheriting(struct vault *vault, uint64_t parent, const char *name, const struct vault_attr *wanted,
+			  uint32_t umask, const char *target, struct vault_attr *ret);
+
 /* Another name for an inode that is not a directory.  [change]  -EPERM a directory; -EMLINK; -ENOENT also for an inode
  * with no name left. */
 int vault_link(struct vault *vault, uint64_t id, uint64_t parent, const char *name, struct vault_attr *ret);
@@ -270,20 +275,30 @@ int vault_file_info(struct vault *vault, uint64_t id, struct vault_file_info *re
 /* ---- extended attributes ----
  * `user.xdg.tags`, `user.xdg.comment` and `user.baloo.rating` are pictures of the tag and asset tables, `user.mime_type`
  * of what the indexer found (read-only, and not listed); every other user.*, trusted.* and security.* value is kept byte for byte.
+ * `system.posix_acl_access` and `system.posix_acl_default` are POSIX access control lists, in the form that the kernel gives
+ * them (acl(5)). An access list changes the mode, and changing the mode changes it; one that says no more than a mode is
+ * kept as the mode only. A directory's default list is passed on by vault_make_inheriting(). Who may do what by them, and
+ * who may change them, is for the caller to ask.
  *   Errors  -ENODATA absent; -ERANGE `size` too small; -EOPNOTSUPP namespace not ours; -EINVAL bad value or bare prefix;
  *           -EPERM read-only name; -E2BIG; -ENOSPC the list would pass 64 KiB. */
 
 /* Returns the value's length; with size 0 only asks for it. */
 ssize_t vault_getxattr(struct vault *vault, uint64_t id, const char *name, void *buffer, size_t size);
-/* `flags`: XATTR_CREATE, XATTR_REPLACE of setxattr(2).  [change]  -EEXIST; -ENODATA. */
+/* `flags`: XATTR_CREATE, XATTR_REPLACE of setxattr(2), which hold for all but access control lists, and of an access list
+ * VAULT_XATTR_KILL_SGID. A list of no bytes or entries removes it.  [change]  -EEXIST; -ENODATA; of a list also -EACCES a
+ * default list for what is no directory, -EOPNOTSUPP a symbolic link or another version. */
+enum vault_xattr_flags {
+	VAULT_XATTR_KILL_SGID = 1 << 16,	/* clear sgid, as the kernel does for who is not in the file's group */
+};
 int vault_setxattr(struct vault *vault, uint64_t id, const char *name, const void *value, size_t size, int flags);
-/* [change] */
+/* To remove an access control list that is not there is no error, as on ext4.  [change] */
 int vault_removexattr(struct vault *vault, uint64_t id, const char *name);
 /* NUL-terminated names, one behind the other. Returns the length; with size 0 only asks for it. */
 ssize_t vault_listxattr(struct vault *vault, uint64_t id, char *buffer, size_t size);
-/* 1 if an attribute outside user.* was ever set on this vault, else 0: lets a driver answer the kernel's endless
- * questions for security.capability from memory. Lock-free. */
+/* 1 if an attribute outside user.*, access control lists aside, was ever set on this vault, else 0: lets a driver answer the
+ * kernel's endless questions for security.capability from memory. Lock-free. The same of access control lists. */
 int vault_has_privileged_xattrs(const struct vault *vault);
+int vault_has_acls(const struct vault *vault);
 
 /* ---- what the indexer found ---- */
 

@@ -90,7 +90,7 @@ static void names__and_flags__give_ext4_s_errors(void **state)
 		{ "users.foo", 1, 0, -EOPNOTSUPP },
 		{ "USER.foo", 1, 0, -EOPNOTSUPP },
 		{ "system.foo", 1, 0, -EOPNOTSUPP },
-		{ "system.posix_acl_access", 1, 0, -EOPNOTSUPP },
+		{ "system.posix_acl", 1, 0, -EOPNOTSUPP },
 		{ longest, 1, 0, -ERANGE },
 		{ "", 1, 0, -ERANGE },
 		{ "user.x", sizeof(large), 0, -E2BIG },
