@@ -34,6 +34,8 @@ struct fs {
 	const char *mount_point;		/* absolute */
 	bool read_only;
 	bool no_opendir;			/* the kernel does without OPENDIR and RELEASEDIR */
+	bool acls;				/* the kernel enforces access control lists and leaves the umask to us */
+	bool setxattr_ext;			/* SETXATTR requests are the long ones: wire.h */
 	struct loop *loop;
 	struct park *park;
 	struct orphans *orphans;
@@ -59,6 +61,7 @@ struct fs {
 struct worker {
 	char *reply;		/* FS_BUFFER_SIZE bytes, page-aligned, for whatever is sent next */
 	bool kill_priv;		/* the request being served must clear suid and sgid (HANDLE_KILLPRIV_V2) */
+	bool kill_sgid;		/* setting an access control list must clear sgid (SETXATTR_EXT) */
 };
 
 /* The calling thread's worker, inside an operation. */

@@ -52,6 +52,7 @@ void worker_serve(struct fs *fs, const struct wire_request *request, char *raw, 
 	const struct fuse_buf buf = { .size = size, .mem = raw };
 
 	self->kill_priv = request->kill_priv;
+	self->kill_sgid = request->kill_sgid;
 	fuse_session_process_buf(fs->session, &buf);
 }
 
@@ -79,8 +80,13 @@ static void dispatch_change(struct fs *fs, const struct wire_request *request, c
 static void dispatch(struct fs *fs, char **raw, size_t size)
 {
 	struct wire_request request;
+	ssize_t r = wire_parse(*raw, size, &request);
 
-	if (wire_parse(*raw, size, &request) < 0) {
+	if (r >= 0 && fs->setxattr_ext) {
+		r = wire_shorten_setxattr(*raw, size, &request);
+		size = r < 0 ? size : (size_t)r;
+	}
+	if (r < 0) {
 		(void)log_err(-EPROTO, "%s: a malformed request of %zu bytes from the kernel", fs->mount_point, size);
 		return;
 	}

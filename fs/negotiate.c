@@ -3,7 +3,7 @@
  * The mount is the only writer, so names, attributes and pages are kept by the kernel until somebody changes them through
  * it (EXPLICIT_INVAL_DATA, no AUTO_INVAL_DATA). libfuse before 3.17 never asks for PARALLEL_DIROPS (look-ups in one
  * directory would go one by one) nor for HANDLE_KILLPRIV_V2 (each write would first ask for security.capability): there
- * its reply is amended on the way out. */
+ * its reply is amended on the way out. So it is for SETXATTR_EXT, whose bit (sgid goes) no libfuse hands on. */
 #include "negotiate.h"
 
 #include <errno.h>
@@ -40,6 +40,11 @@ void op_init(void *userdata, struct fuse_conn_info *conn)
 	want(conn, FUSE_CAP_CACHE_SYMLINKS);
 	want(conn, FUSE_CAP_EXPORT_SUPPORT);
 	want(conn, FUSE_CAP_PARALLEL_DIROPS);
+	fs->acls = (conn->capable & FUSE_CAP_POSIX_ACL) && (conn->capable & FUSE_CAP_DONT_MASK);
+	if (fs->acls) {
+		want(conn, FUSE_CAP_POSIX_ACL);
+		want(conn, FUSE_CAP_DONT_MASK);		/* a default list takes the umask's place */
+	}
 #ifdef FUSE_CAP_HANDLE_KILLPRIV_V2
 	want(conn, (unsigned)FUSE_CAP_HANDLE_KILLPRIV_V2);
 #endif
@@ -52,6 +57,9 @@ void op_init(void *userdata, struct fuse_conn_info *conn)
 	refuse(conn, FUSE_CAP_HANDLE_KILLPRIV);		/* the first version of it would clear for root, too */
 	refuse(conn, FUSE_CAP_SPLICE_READ);		/* requests are looked at in memory */
 	refuse(conn, FUSE_CAP_SPLICE_WRITE);
+#ifdef FUSE_CAP_SETXATTR_EXT
+	refuse(conn, (unsigned)FUSE_CAP_SETXATTR_EXT);	/* the long request is made a plain one before libfuse sees it */
+#endif
 
 	conn->max_write = FS_REQUEST_MAX;
 	conn->max_background = MAX_BACKGROUND;
@@ -60,14 +68,14 @@ void op_init(void *userdata, struct fuse_conn_info *conn)
 	fs->init_result = 0;
 }
 
-/* Bits of the INIT reply that libfuse before 3.17 leaves out, as far as the kernel offered them. */
+/* Bits of the INIT reply that libfuse leaves out, some of them before 3.17 only, as far as the kernel offered them. */
 static uint32_t missing_flags(const struct fs *fs)
 {
-	return fs->init_offered & (FUSE_PARALLEL_DIROPS | FUSE_HANDLE_KILLPRIV_V2);
+	return fs->init_offered & (FUSE_PARALLEL_DIROPS | FUSE_HANDLE_KILLPRIV_V2 | FUSE_SETXATTR_EXT);
 }
 
 /* The INIT reply is { out header, init_out }; what does not look like it is left alone. */
-static void amend_reply(const struct fs *fs, struct iovec *iov, int count)
+static void amend_reply(struct fs *fs, struct iovec *iov, int count)
 {
 	struct fuse_out_header header;
 	struct fuse_init_out *reply;
@@ -80,6 +88,7 @@ static void amend_reply(const struct fs *fs, struct iovec *iov, int count)
 		return;
 	reply = iov[1].iov_base;
 	reply->flags |= missing_flags(fs);
+	fs->setxattr_ext = (reply->flags & FUSE_SETXATTR_EXT) != 0;
 }
 
 static ssize_t hook_writev(int fd, struct iovec *iov, int count, void *userdata)

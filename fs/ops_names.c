@@ -57,7 +57,7 @@ static int make(fuse_req_t req, uint64_t parent, const char *name, mode_t mode, 
 	const struct fuse_ctx *caller = fuse_req_ctx(req);
 	struct vault_attr wanted = { .mode = mode, .uid = caller->uid, .gid = caller->gid, .rdev = rdev };
 
-	return vault_make(fs->vault, parent, name, &wanted, target, ret);
+	return vault_make_inheriting(fs->vault, parent, name, &wanted, caller->umask, target, ret);
 }
 
 static void make_and_reply(fuse_req_t req, uint64_t parent, const char *name, mode_t mode, dev_t rdev,

@@ -1,7 +1,10 @@
 /* ops_xattr.c - extended attributes.
  *
- * The kernel and ls(1) ask for security.* and system.* of everything, and remember EOPNOTSUPP but not ENODATA. So as long
- * as nothing outside user.* was ever set on a vault, that is the answer, from memory. */
+ * The kernel and ls(1) ask for security.* of everything, and remember EOPNOTSUPP but not ENODATA. So as long as nothing
+ * outside user.* was ever set on a vault, that is the answer, from memory. Access control lists (system.posix_acl_*) the
+ * kernel asks for once of each inode it has in memory, when somebody other than its owner comes to it, or ls(1). It
+ * remembers ENODATA, which is the answer from memory as long as none was ever set, and takes anything else as a failure of
+ * what it was about to do. */
 #include "ops.h"
 
 #include <errno.h>
@@ -19,13 +22,28 @@ static bool is_vault_path(fuse_ino_t ino, const char *name)
 	return ino == VAULT_ROOT_ID && strcmp(name, FS_VAULT_XATTR) == 0;
 }
 
-/* Could the vault hold an attribute of this name? */
-static bool may_exist(const struct fs *fs, const char *name)
+static bool is_acl(const struct fs *fs, const char *name)
+{
+	return fs->acls &&
+	       (strcmp(name, "system.posix_acl_access") == 0 || strcmp(name, "system.posix_acl_default") == 0);
+}
+
+/* Lists that nobody would enforce are not taken. */
+static bool is_foreign(const struct fs *fs, const char *name)
+{
+	return starts_with(name, "system.") && !is_acl(fs, name);
+}
+
+/* 0 if the vault could hold an attribute of this name, else what there is to say. */
+static int check_absent(const struct fs *fs, const char *name)
 {
 	if (starts_with(name, "user."))
-		return true;
-	return (starts_with(name, "security.") || starts_with(name, "trusted.")) &&
-	       vault_has_privileged_xattrs(fs->vault) == 1;
+		return 0;
+	if (is_acl(fs, name))
+		return vault_has_acls(fs->vault) ? 0 : -ENODATA;
+	if (starts_with(name, "security.") || starts_with(name, "trusted."))
+		return vault_has_privileged_xattrs(fs->vault) ? 0 : -EOPNOTSUPP;
+	return -EOPNOTSUPP;
 }
 
 /* Answer a length, or the bytes if they were asked for. */
@@ -46,11 +64,12 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 	struct fs *fs = fuse_req_userdata(req);
 	char *buffer = worker_self()->reply;
 	size_t room = size < VAULT_XATTR_MAX ? size : VAULT_XATTR_MAX;
+	int absent = check_absent(fs, name);
 
 	if (is_vault_path(ino, name))
 		reply_value(req, fs->vault_path, (ssize_t)strlen(fs->vault_path), size);
-	else if (!may_exist(fs, name))
-		reply_failure(req, -EOPNOTSUPP);
+	else if (absent < 0)
+		reply_failure(req, absent);
 	else
 		reply_value(req, buffer, vault_getxattr(fs->vault, ino, name, buffer, room), size);
 }
@@ -62,10 +81,11 @@ void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *v
 
 	if (is_vault_path(ino, name))
 		r = -EPERM;
-	else if (starts_with(name, "system."))
+	else if (is_foreign(fs, name))
 		r = -EOPNOTSUPP;
 	else
-		r = vault_setxattr(fs->vault, ino, name, value, size, flags);
+		r = vault_setxattr(fs->vault, ino, name, value, size,
+				   flags | (worker_self()->kill_sgid ? VAULT_XATTR_KILL_SGID : 0));
 	reply_done(req, r);
 }
 
@@ -85,8 +105,8 @@ void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 
 	if (is_vault_path(ino, name))
 		r = -EPERM;
-	else if (!may_exist(fs, name))
-		r = starts_with(name, "system.") ? -EOPNOTSUPP : -ENODATA;
+	else if (is_foreign(fs, name))
+		r = -EOPNOTSUPP;
 	else
 		r = vault_removexattr(fs->vault, ino, name);
 	reply_done(req, r);

@@ -84,6 +84,27 @@ int wire_parse(const void *raw, size_t size, struct wire_request *ret)
 	return r;
 }
 
+ssize_t wire_shorten_setxattr(void *raw, size_t size, struct wire_request *request)
+{
+	const size_t plain_end = sizeof(struct fuse_in_header) + FUSE_COMPAT_SETXATTR_IN_SIZE;
+	const size_t end = sizeof(struct fuse_in_header) + sizeof(struct fuse_setxattr_in);
+	struct fuse_in_header header;
+	struct fuse_setxattr_in in;
+	char *bytes = raw;
+
+	memcpy(&header, raw, sizeof(header));
+	if (header.opcode != FUSE_SETXATTR)
+		return (ssize_t)size;
+	if (size < end)
+		return -EINVAL;
+	memcpy(&in, bytes + sizeof(header), sizeof(in));
+	request->kill_sgid = (in.setxattr_flags & FUSE_SETXATTR_ACL_KILL_SGID) != 0;
+	header.len -= (uint32_t)(end - plain_end);
+	memcpy(bytes, &header, sizeof(header));
+	memmove(bytes + plain_end, bytes + end, size - end);
+	return (ssize_t)header.len;
+}
+
 void wire_refuse(int fd, uint64_t unique, int error)
 {
 	const struct fuse_out_header out = { .len = sizeof(out), .error = -error, .unique = unique };

@@ -24,18 +24,10 @@ expect "tar into the disk" tar -C "$WORK/out-tar" --xattrs --xattrs-include='use
 same_tree "packed and unpacked" "$WORK/sample" "$WORK/out-tar"
 
 part "rsync, comparing times to the ns"
-# -A wants POSIX ACLs on both sides; without them rsync only warns where there are none to copy
 expect "rsync in" rsync -aHX --modify-window=-1 "$WORK/sample/" "$MNT/by-rsync/"
 same_tree "synchronised" "$WORK/sample" "$MNT/by-rsync"
 again=$(rsync -aHX --modify-window=-1 --itemize-changes "$WORK/sample/" "$MNT/by-rsync/") || fail "rsync in, again"
 expect_equal "a second run transfers nothing" "$again" ""
-if rsync -aHAX --modify-window=-1 "$WORK/sample/" "$MNT/by-rsync-a/" 2>"$WORK/acl-errors"; then
-  again=$(rsync -aHAX --modify-window=-1 --itemize-changes "$WORK/sample/" "$MNT/by-rsync-a/") || fail "rsync -A, again"
-  expect_equal "a second run with -A transfers nothing" "$again" ""
-else
-  grep -qi 'acl' "$WORK/acl-errors" || fail "rsync -A: $(<"$WORK/acl-errors")"
-  skip_line "rsync -A: no POSIX ACLs yet"
-fi
 echo more >>"$WORK/sample/plain/text 2"
 rm "$WORK/sample/plain/deeper/random-3"
 expect "rsync of what changed" rsync -aHX --modify-window=-1 --delete --inplace "$WORK/sample/" "$MNT/by-rsync/"
