@@ -89,13 +89,36 @@ void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *v
 	reply_done(req, r);
 }
 
+/* Take the names that start with `prefix` out of a list.  Returns its new size. */
+static ssize_t drop_names(char *list, ssize_t size, const char *prefix)
+{
+	ssize_t kept = 0;
+
+	for (ssize_t at = 0, next; at < size; at = next) {
+		next = at + (ssize_t)strlen(list + at) + 1;
+		if (starts_with(list + at, prefix))
+			continue;
+		memmove(list + kept, list + at, (size_t)(next - at));
+		kept += next - at;
+	}
+	return kept;
+}
+
+/* trusted.* is named to who has CAP_SYS_ADMIN, as by the disk's filesystems. A request does not tell its sender's
+ * capabilities, and to read them from /proc would be slow and, when the sender has gone on, wrong: so root it is. */
+static ssize_t list_for(const struct fs *fs, uid_t uid, fuse_ino_t ino, char *buffer)
+{
+	ssize_t n = vault_listxattr(fs->vault, ino, buffer, VAULT_XATTR_MAX);
+
+	return n > 0 && uid != 0 && vault_has_privileged_xattrs(fs->vault) ? drop_names(buffer, n, "trusted.") : n;
+}
+
 void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 {
 	struct fs *fs = fuse_req_userdata(req);
 	char *buffer = worker_self()->reply;
-	size_t room = size < VAULT_XATTR_MAX ? size : VAULT_XATTR_MAX;
 
-	reply_value(req, buffer, vault_listxattr(fs->vault, ino, buffer, room), size);
+	reply_value(req, buffer, list_for(fs, fuse_req_ctx(req)->uid, ino, buffer), size);
 }
 
 void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)

@@ -171,6 +171,27 @@ static void namespaces_of_root(void)
 	FAILS(ENODATA, getxattr("file", "trusted.x", got, sizeof got));
 }
 
+static void only_root_sees_trusted_ones(void)
+{
+	char list[100];
+
+	ops_make_file("file", 1);
+	OK(chmod("file", 0666));
+	OK(setxattr("file", "user.a", "1", 1, 0));
+	if (geteuid() == 0) {
+		OK(setxattr("file", "trusted.x", "1", 1, 0));
+		OK(setxattr("file", "user.b", "1", 1, 0));
+		CHECK(listed("file", "trusted.x") && listed("file", "user.b"));
+	}
+	ops_become_user(1234, 1234);
+	CHECK(listed("file", "user.a") && listed("file", "user.b"));
+	EQUAL(OK(listxattr("file", list, sizeof list)), 14);
+	EQUAL(OK(listxattr("file", NULL, 0)), 14);
+	FAILS(ERANGE, listxattr("file", list, 13));
+	FAILS(ENODATA, getxattr("file", "trusted.x", list, sizeof list));
+	FAILS(EPERM, removexattr("file", "trusted.x"));
+}
+
 static void large_values(void)
 {
 	static const size_t sizes[] = { 4096, 4097, 32768, 65535, 65536 };
@@ -221,6 +242,7 @@ OPS_CASES(xattr) = {
 	{ "xattr_values_byte_for_byte", values_are_kept_byte_for_byte },
 	{ "xattr_follow_the_inode", they_follow_the_inode },
 	{ "xattr_of_root", namespaces_of_root },
+	{ "xattr_trusted_ones_are_root_s", only_root_sees_trusted_ones },
 	{ "xattr_values_of_64_KiB", large_values },
 	{ "xattr_lists_of_64_KiB", long_lists },
 	{ NULL, NULL },
