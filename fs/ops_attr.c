@@ -25,12 +25,9 @@ void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 static int64_t time_to_ns(const struct timespec *time)
 {
-	int64_t ns;
+	__int128 ns = (__int128)time->tv_sec * 1000000000 + time->tv_nsec;
 
-	if (__builtin_mul_overflow((int64_t)time->tv_sec, (int64_t)1000000000, &ns) ||
-	    __builtin_add_overflow(ns, (int64_t)time->tv_nsec, &ns))
-		return time->tv_sec < 0 ? INT64_MIN : INT64_MAX;
-	return ns;
+	return ns < INT64_MIN ? INT64_MIN : ns > INT64_MAX ? INT64_MAX : (int64_t)ns;
 }
 
 static int64_t now_ns(void)

@@ -4,6 +4,8 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
 
 struct random {
 	uint64_t state;
@@ -32,6 +34,18 @@ static inline size_t random_size(struct random *r, size_t max)
 	size_t n = random_below(r, (size_t)1 << bits) + 1;
 
 	return n < max ? n : max;
+}
+
+/* VAULTFS_TEST_SEED, or a new one. Who uses it says it, so that a failure can be had again. */
+static inline uint64_t random_seed(void)
+{
+	const char *given = getenv("VAULTFS_TEST_SEED");
+	struct timespec now;
+
+	if (given)
+		return strtoull(given, NULL, 10);
+	clock_gettime(CLOCK_REALTIME, &now);
+	return ((uint64_t)now.tv_sec * 1000003u ^ (uint64_t)now.tv_nsec) % 1000000000u;
 }
 
 #endif
