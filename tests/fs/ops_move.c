@@ -1,0 +1,386 @@
+/* ops_move.c - cases: directories move with processes and programs inside, and several processes rename at once. */
+#include "ops.h"
+#include "ops_fixture.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void expect_cwd(const char *want)
+{
+	char here[PATH_MAX];
+
+	CHECK(getcwd(here, sizeof here) != NULL);
+	if (strcmp(here, want) != 0)
+		ops_fail(__FILE__, __LINE__, "getcwd() is %s, wanted %s", here, want);
+}
+
+static void processes_inside_move_with_it(void)
+{
+	char top[PATH_MAX], path[PATH_MAX + 32], other[PATH_MAX + 32];
+
+	CHECK(getcwd(top, sizeof top) != NULL);
+	OK(mkdir("a", 0755));
+	OK(mkdir("a/b", 0755));
+	OK(mkdir("c", 0755));
+	OK(mkdir("c/d", 0755));
+	OK(chdir("a/b"));
+	snprintf(path, sizeof path, "%s/a", top);
+	snprintf(other, sizeof other, "%s/c/d/moved", top);
+	OK(rename(path, other));
+	snprintf(path, sizeof path, "%s/c/d/moved/b", top);
+	expect_cwd(path);
+	EQUAL(ops_lstat("../../..").st_ino, ops_lstat("../../../../c").st_ino);
+	OK(mkdir("new", 0755));
+	snprintf(path, sizeof path, "%s/c/d/moved/b/new", top);
+	CHECK(ops_there(path));
+	FAILS(EBUSY, rename("..", ".."));
+	/* moved again, from inside, by a relative path */
+	OK(rename("../../moved", "../../../up"));
+	snprintf(path, sizeof path, "%s/c/up/b", top);
+	expect_cwd(path);
+	OK(chdir(".."));
+	OK(chdir(".."));
+	snprintf(path, sizeof path, "%s/c", top);
+	expect_cwd(path);
+}
+
+static void a_working_directory_survives_its_replacement(void)
+{
+	ino_t mine;
+
+	OK(mkdir("a", 0755));
+	OK(mkdir("b", 0755));
+	ops_make_file("b/file", 3);
+	OK(chdir("a"));
+	mine = ops_lstat(".").st_ino;
+	OK(rename("../b", "../a"));
+	EQUAL(ops_lstat(".").st_ino, mine);
+	EQUAL(ops_lstat(".").st_nlink, 0);
+	CHECK(!ops_there("file"));
+	FAILS(ENOENT, open("new", O_CREAT | O_RDWR | O_CLOEXEC, 0644));
+	CHECK(getcwd((char[PATH_MAX]){ 0 }, PATH_MAX) == NULL && errno == ENOENT);
+}
+
+static void copy_program(const char *from, const char *to)
+{
+	int in = FD(open(from, O_RDONLY | O_CLOEXEC));
+	int out = FD(open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755));
+	char bytes[65536];
+	ssize_t n;
+
+	while ((n = OK(read(in, bytes, sizeof bytes))) > 0)
+		EQUAL(OK(write(out, bytes, (size_t)n)), n);
+	OK(close(in));
+	OK(close(out));
+}
+
+/* `program` running, with pipes to talk to it; cat answers with what it is told. */
+struct running {
+	pid_t pid;
+	int to, from;
+};
+
+static struct running run_cat(const char *program)
+{
+	struct running cat;
+	int to[2], from[2];
+
+	OK(pipe2(to, O_CLOEXEC));
+	OK(pipe2(from, O_CLOEXEC));
+	cat.pid = (pid_t)OK(fork());
+	if (cat.pid == 0) {
+		OK(dup2(to[0], 0));
+		OK(dup2(from[1], 1));
+		execl(program, program, (char *)NULL);
+		_exit(1);
+	}
+	OK(close(to[0]));
+	OK(close(from[1]));
+	cat.to = to[1];
+	cat.from = from[0];
+	return cat;
+}
+
+static void expect_answer(const struct running *cat)
+{
+	char answer[5];
+
+	EQUAL(OK(write(cat->to, "hello", 5)), 5);
+	EQUAL(OK(read(cat->from, answer, 5)), 5);
+	CHECK(memcmp(answer, "hello", 5) == 0);
+}
+
+static void expect_good_end(const struct running *cat)
+{
+	int status;
+
+	OK(close(cat->to));
+	OK(waitpid(cat->pid, &status, 0));
+	EQUAL(status, 0);
+}
+
+static void programs_run_on_in_a_moved_directory(void)
+{
+	struct running cat;
+
+	OK(mkdir("a", 0755));
+	OK(mkdir("b", 0755));
+	copy_program("/bin/cat", "a/cat");
+	cat = run_cat("a/cat");
+	expect_answer(&cat);
+	OK(rename("a", "b/a"));
+	expect_answer(&cat);
+	OK(unlink("b/a/cat"));
+	OK(rmdir("b/a"));
+	expect_answer(&cat);
+	expect_good_end(&cat);
+}
+
+static void programs_that_run_are_not_written(void)
+{
+	struct running cat;
+
+	copy_program("/bin/cat", "cat");
+	cat = run_cat("./cat");
+	expect_answer(&cat);
+	FAILS(ETXTBSY, open("cat", O_WRONLY | O_CLOEXEC));
+	FAILS(ETXTBSY, open("cat", O_RDWR | O_CLOEXEC));
+	FAILS(ETXTBSY, open("cat", O_RDONLY | O_TRUNC | O_CLOEXEC));
+	FAILS(ETXTBSY, truncate("cat", 10));
+	OK(close(FD(open("cat", O_RDONLY | O_CLOEXEC))));
+	OK(chmod("cat", 0700));
+	OK(link("cat", "link"));
+	FAILS(ETXTBSY, open("link", O_WRONLY | O_CLOEXEC));
+	/* the name may be given to another file */
+	ops_make_file("new", 10);
+	OK(rename("new", "cat"));
+	ops_make_file("cat", 20);
+	expect_answer(&cat);
+	expect_good_end(&cat);
+	OK(close(FD(open("link", O_WRONLY | O_CLOEXEC))));
+}
+
+static void programs_that_are_written_do_not_run(void)
+{
+	int fd, other;
+
+	copy_program("/bin/true", "true");
+	fd = FD(open("true", O_WRONLY | O_CLOEXEC));
+	other = FD(open("true", O_RDWR | O_APPEND | O_CLOEXEC));
+	EQUAL(fixture_call(CALL_EXEC, "./true", NULL, 0), ETXTBSY);
+	OK(close(fd));
+	EQUAL(fixture_call(CALL_EXEC, "./true", NULL, 0), ETXTBSY);
+	OK(close(other));
+	fd = FD(open("true", O_RDONLY | O_CLOEXEC));
+	EQUAL(fixture_call(CALL_EXEC, "./true", NULL, 0), 0);
+	OK(close(fd));
+}
+
+static void only_whiteout_is_not_for_us(void)
+{
+	ops_make_file("file", 3);
+	if (on_vault)
+		FAILS(EINVAL, renameat2(AT_FDCWD, "file", AT_FDCWD, "new", RENAME_WHITEOUT));
+	else if (geteuid() == 0)
+		OK(renameat2(AT_FDCWD, "file", AT_FDCWD, "new", RENAME_WHITEOUT));
+	FAILS(EINVAL, renameat2(AT_FDCWD, "file", AT_FDCWD, "x", RENAME_WHITEOUT | RENAME_EXCHANGE));
+	CHECK(ops_there(on_vault || geteuid() != 0 ? "file" : "new"));
+}
+
+/* ---- at once ---- */
+
+enum { ROUNDS = 1500 };
+
+static void wait_for_all(int n)
+{
+	int status;
+
+	while (n-- > 0) {
+		OK(wait(&status));
+		EQUAL(status, 0);
+	}
+}
+
+/* rename(), of what another process may have just moved. Returns whether it was this one that moved it. */
+static bool try_rename(const char *from, const char *to, unsigned flags)
+{
+	if (renameat2(AT_FDCWD, from, AT_FDCWD, to, flags) == 0)
+		return true;
+	if (errno != ENOENT && errno != EEXIST && errno != ENOTEMPTY && errno != EINVAL)
+		ops_fail(__FILE__, __LINE__, "rename %s %s: %s", from, to, strerrorname_np(errno));
+	return false;
+}
+
+static void two_rename_to_and_fro(void)
+{
+	ops_make_file("a", 100);
+	for (int process = 0; process < 2; process++) {
+		if (OK(fork()) == 0) {
+			for (int i = 0; i < ROUNDS; i++)
+				(void)try_rename(process ? "a" : "b", process ? "b" : "a", RENAME_NOREPLACE);
+			_exit(0);
+		}
+	}
+	wait_for_all(2);
+	CHECK(ops_there("a") != ops_there("b"));
+	EQUAL(ops_count("."), 1);
+	EQUAL(ops_lstat(ops_there("a") ? "a" : "b").st_nlink, 1);
+}
+
+static void two_move_a_directory_to_and_fro(void)
+{
+	OK(mkdir("a", 0755));
+	OK(mkdir("b", 0755));
+	OK(mkdir("a/dir", 0755));
+	ops_make_file("a/dir/file", 10);
+	for (int process = 0; process < 2; process++) {
+		if (OK(fork()) == 0) {
+			for (int i = 0; i < ROUNDS; i++)
+				(void)try_rename(process ? "a/dir" : "b/dir", process ? "b/dir" : "a/dir", 0);
+			_exit(0);
+		}
+	}
+	wait_for_all(2);
+	CHECK(ops_there("a/dir/file") != ops_there("b/dir/file"));
+	EQUAL(ops_lstat("a").st_nlink + ops_lstat("b").st_nlink, 5);
+}
+
+static int n_directories;
+
+static int count_directory(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)path;
+	(void)ftw;
+	n_directories += type == FTW_D;
+	CHECK(type != FTW_D || st->st_nlink >= 2);
+	return 0;
+}
+
+/* Each moves its own directory into the other's: at no time may both lie in each other, out of reach of the root. */
+static void two_move_directories_into_each_other(void)
+{
+	OK(mkdir("a", 0755));
+	OK(mkdir("b", 0755));
+	for (int process = 0; process < 2; process++) {
+		if (OK(fork()) == 0) {
+			const char *mine = process ? "a" : "b", *inside = process ? "b/a" : "a/b";
+
+			for (int i = 0; i < ROUNDS; i++) {
+				(void)try_rename(mine, inside, 0);
+				(void)try_rename(inside, mine, 0);
+			}
+			_exit(0);
+		}
+	}
+	wait_for_all(2);
+	OK(nftw(".", count_directory, 8, FTW_PHYS));
+	EQUAL(n_directories, 3);
+}
+
+static void a_replaced_name_is_never_absent(void)
+{
+	pid_t writer;
+	int status;
+
+	ops_make_file("target", 64);
+	writer = (pid_t)OK(fork());
+	if (writer == 0) {
+		for (int i = 0; i < ROUNDS; i++) {
+			ops_make_file("temporary", 64);
+			OK(rename("temporary", "target"));
+		}
+		_exit(0);
+	}
+	while (OK(waitpid(writer, &status, WNOHANG)) == 0) {
+		uint8_t bytes[65];
+		int fd = FD(open("target", O_RDONLY | O_CLOEXEC));
+
+		EQUAL(OK(read(fd, bytes, sizeof bytes)), 64);
+		CHECK(ops_is_pattern(bytes, 64, 0));
+		OK(close(fd));
+	}
+	EQUAL(status, 0);
+	EQUAL(ops_count("."), 1);
+}
+
+static void exchanged_names_are_never_absent(void)
+{
+	pid_t writer;
+	int status;
+
+	OK(mkdir("a", 0755));
+	OK(mkdir("b", 0755));
+	ops_make_file("a/x", 1);
+	ops_make_file("b/x", 2);
+	writer = (pid_t)OK(fork());
+	if (writer == 0) {
+		for (int i = 0; i < ROUNDS; i++) {
+			OK(renameat2(AT_FDCWD, "a/x", AT_FDCWD, "b/x", RENAME_EXCHANGE));
+			OK(renameat2(AT_FDCWD, "a", AT_FDCWD, "b", RENAME_EXCHANGE));
+		}
+		_exit(0);
+	}
+	while (OK(waitpid(writer, &status, WNOHANG)) == 0) {
+		CHECK(ops_there("a") && ops_there("b"));
+		OK(close(FD(open("a/x", O_RDONLY | O_CLOEXEC))));
+		OK(close(FD(open("b/x", O_RDONLY | O_CLOEXEC))));
+	}
+	EQUAL(status, 0);
+	EQUAL(ops_lstat("a/x").st_size + ops_lstat("b/x").st_size, 3);
+}
+
+static void four_take_from_each_other(void)
+{
+	enum { PROCESSES = 4, FILES = 20 };
+	char from[32], to[32];
+	size_t n = 0;
+
+	for (int p = 0; p < PROCESSES; p++) {
+		snprintf(from, sizeof from, "%d", p);
+		OK(mkdir(from, 0755));
+		for (int i = 0; i < FILES; i++) {
+			snprintf(from, sizeof from, "%d/%d.%d", p, p, i);
+			ops_make_file(from, 10);
+		}
+	}
+	for (int p = 0; p < PROCESSES; p++) {
+		if (OK(fork()) != 0)
+			continue;
+		for (int i = 0; i < ROUNDS; i++) {
+			int whose = i % PROCESSES, file = i / PROCESSES % FILES;
+
+			snprintf(from, sizeof from, "%d/%d.%d", (p + i) % PROCESSES, whose, file);
+			snprintf(to, sizeof to, "%d/%d.%d", (p + i + 1) % PROCESSES, whose, file);
+			(void)try_rename(from, to, 0);
+		}
+		_exit(0);
+	}
+	wait_for_all(PROCESSES);
+	for (int p = 0; p < PROCESSES; p++) {
+		snprintf(from, sizeof from, "%d", p);
+		n += ops_count(from);
+	}
+	EQUAL(n, PROCESSES * FILES);
+}
+
+OPS_CASES(move) = {
+	{ "moved_directory_takes_processes_with_it", processes_inside_move_with_it },
+	{ "moved_over_a_working_directory", a_working_directory_survives_its_replacement },
+	{ "moved_directory_with_a_running_program", programs_run_on_in_a_moved_directory },
+	{ "ETXTBSY_for_who_writes_what_runs", programs_that_run_are_not_written },
+	{ "ETXTBSY_for_who_runs_what_is_written", programs_that_are_written_do_not_run },
+	{ "rename_WHITEOUT", only_whiteout_is_not_for_us },
+	{ "at_once_two_rename_to_and_fro", two_rename_to_and_fro },
+	{ "at_once_two_move_a_directory_to_and_fro", two_move_a_directory_to_and_fro },
+	{ "at_once_two_move_directories_into_each_other", two_move_directories_into_each_other },
+	{ "at_once_a_replaced_name_is_never_absent", a_replaced_name_is_never_absent },
+	{ "at_once_exchanged_names_are_never_absent", exchanged_names_are_never_absent },
+	{ "at_once_four_take_from_each_other", four_take_from_each_other },
+	{ NULL, NULL },
+};
