@@ -1,7 +1,10 @@
 /* ops.c - run the cases of system calls in a directory: ops [--vault] [--only TEXT] DIRECTORY.
  *
+ * With --make-tree and --read-only, what must be made before a mount becomes read-only, and what is refused afterwards.
  * Knows how to run a case and to say what went wrong; the cases are in ops_*.c. */
 #include "ops.h"
+#include "ops_fixture.h"
+#include "ops_readonly.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -138,6 +141,19 @@ void ops_check_content(const char *path, const void *bytes, size_t size)
 	free(got);
 }
 
+void ops_copy_file(const char *from, const char *to, mode_t mode)
+{
+	int in = FD(open(from, O_RDONLY | O_CLOEXEC));
+	int out = FD(open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
+	char bytes[65536];
+	ssize_t n;
+
+	while ((n = OK(read(in, bytes, sizeof bytes))) > 0)
+		EQUAL(OK(write(out, bytes, (size_t)n)), n);
+	OK(close(in));
+	OK(close(out));
+}
+
 struct stat ops_stat(int fd)
 {
 	struct stat st;
@@ -254,23 +270,23 @@ static void clean(const char *directory, const char *name)
 	}
 }
 
-int main(int argc, char **argv)
+static void check_read_only(void)
 {
-	const char *only = "", *directory = NULL;
+	OK(chdir("tree"));
+	readonly_check();
+}
+
+static int run_in(const char *directory, void (*run)(void))
+{
+	OK(chdir(directory));
+	run();
+	return 0;
+}
+
+static int run_cases(const char *directory, const char *only)
+{
 	int n_passed = 0, n_failed = 0, n_skipped = 0;
 
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--vault") == 0)
-			on_vault = true;
-		else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
-			only = argv[++i];
-		else
-			directory = argv[i];
-	}
-	if (!directory) {
-		fprintf(stderr, "usage: ops [--vault] [--only TEXT] DIRECTORY\n");
-		return 2;
-	}
 	for (const struct ops_case *const *table = __start_ops_tables; table < __stop_ops_tables; table++) {
 		for (const struct ops_case *c = *table; c->name; c++) {
 			int status;
@@ -289,4 +305,28 @@ int main(int argc, char **argv)
 	}
 	printf("%d cases hold, %d do not, %d skipped, in %s\n", n_passed, n_failed, n_skipped, directory);
 	return n_failed != 0 || n_passed == 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *only = "", *directory = NULL;
+	void (*instead)(void) = NULL;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--vault") == 0)
+			on_vault = true;
+		else if (strcmp(argv[i], "--make-tree") == 0)
+			instead = fixture_make;
+		else if (strcmp(argv[i], "--read-only") == 0)
+			instead = check_read_only;
+		else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
+			only = argv[++i];
+		else
+			directory = argv[i];
+	}
+	if (!directory) {
+		fprintf(stderr, "usage: ops [--vault] [--only TEXT | --make-tree | --read-only] DIRECTORY\n");
+		return 2;
+	}
+	return instead ? run_in(directory, instead) : run_cases(directory, only);
 }

@@ -55,6 +55,8 @@ bool ops_is_zero(const uint8_t *bytes, size_t size);
 /* The file's size and bytes are these. */
 void ops_check_content(const char *path, const void *bytes, size_t size);
 
+void ops_copy_file(const char *from, const char *to, mode_t mode);
+
 struct stat ops_stat(int fd);
 struct stat ops_lstat(const char *path);
 /* Is there something of this name? */

@@ -67,19 +67,6 @@ static void a_working_directory_survives_its_replacement(void)
 	CHECK(getcwd((char[PATH_MAX]){ 0 }, PATH_MAX) == NULL && errno == ENOENT);
 }
 
-static void copy_program(const char *from, const char *to)
-{
-	int in = FD(open(from, O_RDONLY | O_CLOEXEC));
-	int out = FD(open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755));
-	char bytes[65536];
-	ssize_t n;
-
-	while ((n = OK(read(in, bytes, sizeof bytes))) > 0)
-		EQUAL(OK(write(out, bytes, (size_t)n)), n);
-	OK(close(in));
-	OK(close(out));
-}
-
 /* `program` running, with pipes to talk to it; cat answers with what it is told. */
 struct running {
 	pid_t pid;
@@ -131,7 +118,7 @@ static void programs_run_on_in_a_moved_directory(void)
 
 	OK(mkdir("a", 0755));
 	OK(mkdir("b", 0755));
-	copy_program("/bin/cat", "a/cat");
+	ops_copy_file("/bin/cat", "a/cat", 0755);
 	cat = run_cat("a/cat");
 	expect_answer(&cat);
 	OK(rename("a", "b/a"));
@@ -146,7 +133,7 @@ static void programs_that_run_are_not_written(void)
 {
 	struct running cat;
 
-	copy_program("/bin/cat", "cat");
+	ops_copy_file("/bin/cat", "cat", 0755);
 	cat = run_cat("./cat");
 	expect_answer(&cat);
 	FAILS(ETXTBSY, open("cat", O_WRONLY | O_CLOEXEC));
@@ -170,7 +157,7 @@ static void programs_that_are_written_do_not_run(void)
 {
 	int fd, other;
 
-	copy_program("/bin/true", "true");
+	ops_copy_file("/bin/true", "true", 0755);
 	fd = FD(open("true", O_WRONLY | O_CLOEXEC));
 	other = FD(open("true", O_RDWR | O_APPEND | O_CLOEXEC));
 	EQUAL(fixture_call(CALL_EXEC, "./true", NULL, 0), ETXTBSY);
