@@ -41,29 +41,47 @@ static bool all_zero(const uint8_t *bytes, size_t size)
 	return size == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0);
 }
 
+int pack_header_state(const struct packs *packs, uint64_t number, int fd, uint8_t ret[PACK_HEADER_SIZE])
+{
+	int r = header_read(fd, ret);
+
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return all_zero(ret, PACK_HEADER_SIZE) ? PACK_HEADER_ABSENT : PACK_HEADER_DAMAGED;
+	if (get_u32(ret + 8) != PACK_FORMAT_VERSION)
+		return PACK_HEADER_VERSION;
+	if (memcmp(ret + 16, packs->options.uuid, 16) != 0)
+		return PACK_HEADER_FOREIGN;
+	return get_u64(ret + 32) == number ? PACK_HEADER_GOOD : PACK_HEADER_RENAMED;
+}
+
 /* 0 usable, or -EBADMSG, -ENOTSUP, errno; logged. */
 static int header_check(const struct packs *packs, uint64_t number, int fd)
 {
 	uint8_t header[PACK_HEADER_SIZE] = { 0 };
-	int r = header_read(fd, header);
+	int r = pack_header_state(packs, number, fd, header);
 
 	if (r < 0)
 		return pack_failed(packs, number, r, "read the header");
-	if (r == 0) {
-		if (!all_zero(header, sizeof(header))) /* zeros, or nothing: a crash left it so */
-			log_warn("%s: pack %" PRIu64 ": the header is damaged", packs->name, number);
+	switch ((enum pack_header_state)r) {
+	case PACK_HEADER_DAMAGED:
+		log_warn("%s: pack %" PRIu64 ": the header is damaged", packs->name, number);
 		return 0;
-	}
-	if (get_u32(header + 8) != PACK_FORMAT_VERSION)
+	case PACK_HEADER_VERSION:
 		return log_err(-ENOTSUP,
 			       "%s: pack %" PRIu64 " has format version %" PRIu32 ", this program knows %u",
 			       packs->name, number, get_u32(header + 8), PACK_FORMAT_VERSION);
-	if (memcmp(header + 16, packs->options.uuid, 16) != 0)
+	case PACK_HEADER_FOREIGN:
 		return log_err(-EBADMSG, "%s: pack %" PRIu64 " belongs to another vault", packs->name,
 			       number);
-	if (get_u64(header + 32) != number)
+	case PACK_HEADER_RENAMED:
 		return log_err(-EBADMSG, "%s: pack %" PRIu64 " was pack %" PRIu64 " once: files were renamed",
 			       packs->name, number, get_u64(header + 32));
+	case PACK_HEADER_GOOD:
+	case PACK_HEADER_ABSENT:
+		break;
+	}
 	return 0;
 }
 

@@ -79,8 +79,9 @@ static int window_need(struct window *window, uint64_t offset, size_t size, cons
 	return 1;
 }
 
-/* The record at `offset`, with its bytes checked if `with_data`. 1 there is one, 0 none that is valid, -errno. */
-static int record_at(struct window *window, uint64_t offset, bool with_data, struct packs_item *ret)
+/* The record at `offset` by its header; with `with_data` its bytes are loaded, right behind its head, and not checked.
+ * 1 there is one, 0 none that is valid, -errno. */
+static int record_load(struct window *window, uint64_t offset, bool with_data, struct packs_item *ret)
 {
 	const struct pack *pack = window->pack;
 	struct record_context context = pack_context(pack->owner, pack->number, offset);
@@ -104,14 +105,28 @@ static int record_at(struct window *window, uint64_t offset, bool with_data, str
 		r = window_need(window, offset, head_size + item.record.stored_size, &head);
 		if (r <= 0)
 			return r;
-		if (record_check_blocks(head, &item.record, 0, head + head_size, item.record.stored_size) < 0)
-			return 0;
 		item.stored = head + head_size;
 	}
 	item.next = (struct place){ pack->number, offset + record_size(item.record.stored_size) };
 	window->whole = with_data || item.record.stored_size <= SMALL_RECORD;
 	*ret = item;
 	return 1;
+}
+
+static const uint8_t *head_of(const struct packs_item *item)
+{
+	return (const uint8_t *)item->stored - record_head_size(item->record.stored_size);
+}
+
+/* The record at `offset`, with its bytes checked if `with_data`. 1 there is one, 0 none that is valid, -errno. */
+static int record_at(struct window *window, uint64_t offset, bool with_data, struct packs_item *ret)
+{
+	int r = record_load(window, offset, with_data, ret);
+
+	if (r > 0 && with_data &&
+	    record_check_blocks(head_of(ret), &ret->record, 0, ret->stored, ret->record.stored_size) < 0)
+		return 0;
+	return r;
 }
 
 /* 1 nothing but zeros from `offset` to the pack's end, 0 something, -errno. */
@@ -360,6 +375,52 @@ int packs_visit(struct packs *packs, uint64_t number,
 	}
 	r = pack_walk(pack, PACK_HEADER_SIZE, size, visit, context);
 	return r == 0 ? damaged : r;
+}
+
+/* ---- every byte ---- */
+
+static int examine_gap(struct window *window, uint64_t offset, const struct packs_examiner *examiner,
+		       uint64_t *ret_next)
+{
+	struct packs_item item;
+	int r = rest_is_zero(window, offset);
+
+	*ret_next = window->limit;
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = record_behind(window, offset, &item);
+	if (r < 0)
+		return r;
+	if (r > 0)
+		*ret_next = item.place.offset;
+	return examiner->gap(examiner->context, (struct place){ window->pack->number, offset },
+			     *ret_next - offset);
+}
+
+int packs_examine(struct packs *packs, uint64_t number, uint64_t limit, const struct packs_examiner *examiner)
+{
+	AUTO(pack) struct pack *pack = NULL;
+	AUTO(window) struct window window = { 0 };
+	uint64_t size = 0;
+	uint64_t offset = PACK_HEADER_SIZE;
+	int r = pack_get(packs, number, &pack);
+
+	if (r == 0)
+		r = pack_scan_size(pack, &size);
+	if (r == 0)
+		r = window_init(&window, pack, limit < size ? limit : size);
+	while (r == 0 && offset < window.limit) {
+		struct packs_item item;
+
+		r = record_load(&window, offset, true, &item);
+		if (r == 0) {
+			r = examine_gap(&window, offset, examiner, &offset);
+		} else if (r > 0) {
+			offset = item.next.offset;
+			r = examiner->record(examiner->context, &item, head_of(&item));
+		}
+	}
+	return r;
 }
 
 /* ---- searching ---- */

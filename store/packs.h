@@ -155,4 +155,32 @@ int packs_visit(struct packs *packs, uint64_t number, int (*visit)(void *context
  *   1 found (*ret), 0 none, negative errno. */
 int packs_search(struct packs *packs, struct place from, uint8_t type, struct packs_item *ret);
 
+/* ---- checking: as the functions above, but nothing that is wrong with a pack's bytes is logged ---- */
+
+/* Each is called in the order of the pack, until one returns non-zero. Borrowed during the call: all that is pointed to. */
+struct packs_examiner {
+	/* A record with a valid header; item->stored are its bytes, which are not checked: record_check_blocks() with `head`. */
+	int (*record)(void *context, const struct packs_item *item, const uint8_t *head);
+	/* Bytes that belong to no valid record. (Zeros up to the end count as nothing.) */
+	int (*gap)(void *context, struct place from, uint64_t size);
+	void *context;
+};
+
+/* Go through every byte of pack `number` behind its header, up to its end or `limit`, whichever comes first.
+ *   Returns 0, what a call returned, or -errno; -ENOENT no such pack. */
+int packs_examine(struct packs *packs, uint64_t number, uint64_t limit, const struct packs_examiner *examiner);
+
+/* What is wrong with the header of pack `number`: *ret is NULL for nothing, else a text.  -ENOENT; errno of the disk. */
+int packs_check_header(struct packs *packs, uint64_t number, const char **ret);
+
+/* Is pack `number` sealed, and what does its index say? `sum` and `n` are packs_sum_item() over all entries, to be compared.
+ *   1 it has an index; 0 it was sealed without one; -ENODATA not sealed; -EBADMSG seal or index are damaged; other errors. */
+int packs_check_index(struct packs *packs, uint64_t number, uint64_t *ret_sum, uint64_t *ret_n);
+
+/* Add what an index says of a record to a sum that begins with 0. */
+uint64_t packs_sum_item(uint64_t sum, const struct packs_item *item);
+
+/* Does a valid header of a record of this type and id stand at `place`? 1, 0 or errno of the disk. */
+int packs_check_place(struct packs *packs, struct place place, uint8_t type, uint64_t id);
+
 #endif

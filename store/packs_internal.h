@@ -7,6 +7,7 @@
  * pack_start.c   beginning to write
  * pack_write.c   appending, keeping room, syncing
  * pack_seal.c    the index and the seal of a full pack, written and read back
+ * pack_check.c   what a check of the whole vault asks of a pack
  *
  * Locks, in this order: sync_lock, write_lock, set_lock. Readers take set_lock alone, twice a read, for moments. */
 #ifndef VAULTFS_PACKS_INTERNAL_H
@@ -111,6 +112,18 @@ int pack_failed(const struct packs *packs, uint64_t number, int negative_errno, 
 struct record_context pack_context(const struct packs *packs, uint64_t number, uint64_t offset);
 
 /* ---- pack_header.c ---- */
+
+enum pack_header_state {
+	PACK_HEADER_GOOD,
+	PACK_HEADER_ABSENT,	/* zeros, or nothing: a crash left it so */
+	PACK_HEADER_DAMAGED,
+	PACK_HEADER_VERSION,	/* of another format */
+	PACK_HEADER_FOREIGN,	/* of another vault */
+	PACK_HEADER_RENAMED,	/* of another pack */
+};
+
+/* What the file of pack `number` says it is, and the bytes that say so. An enum pack_header_state, or -errno. Not logged. */
+int pack_header_state(const struct packs *packs, uint64_t number, int fd, uint8_t ret[PACK_HEADER_SIZE]);
 
 /* As pack_get(), for whoever goes through a pack: also looks at its header.
  *   -EBADMSG it is another pack, or another vault's; -ENOTSUP a newer format; both logged. Damage is only warned of. */

@@ -520,7 +520,7 @@ static int roll_forward(struct vault *vault, bool read_only_disk)
 		return r;
 	KILL_POINT(recover);
 	if (tail.cut_forbidden)
-		vault->read_only = true;
+		vault->at_odds = vault->read_only = true;
 	if (tail.n_commits == 0)
 		return 0;
 	if (read_only_disk) {

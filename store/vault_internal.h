@@ -33,6 +33,7 @@ struct vault {
 	char *path;
 	int dir_fd, packs_fd, lock_fd;
 	bool shared;			/* opened beside the writer */
+	bool at_odds;			/* vault.db and packs are not as a crash leaves them: nothing may be cut or appended */
 	uint8_t uuid[16];
 	struct chunker_params chunking;
 	uint64_t pack_size;

@@ -78,6 +78,53 @@ enum vault_rebuild_flags {
  *           On failure the old vault.db is still in place. */
 int vault_rebuild(const char *path, unsigned flags);
 
+/* ---- checking a vault as a whole ---- */
+
+enum vault_check_flags {
+	VAULT_CHECK_SHARED = 1,	/* beside the process that holds the vault: what its last commit shows */
+	VAULT_CHECK_DEEP = 2,	/* also build the database anew, in a temporary place, and compare; not with SHARED */
+};
+
+/* One thing that is wrong. Borrowed during the call. */
+struct vault_finding {
+	const char *kind;	/* one word for programs: "record", "chunk", "entry", ... vaultfs(1) lists them */
+	const char *text;	/* for people; without the place, inode and path that stand below */
+	uint64_t pack, offset;	/* where; pack 0: nowhere in the packs */
+	uint64_t inode;		/* 0: none */
+	const char *path;	/* of the inode, as far as it has one; NULL: none */
+};
+
+#define VAULT_FINDINGS_MAX 1000u	/* so many are told; the rest is counted */
+
+struct vault_check_options {
+	unsigned flags;		/* enum vault_check_flags */
+	void (*found)(void *context, const struct vault_finding *finding);	/* may be NULL */
+	void (*progress)(void *context, uint64_t bytes, uint64_t total);	/* bytes of packs read; may be NULL */
+	void *context;
+};
+
+struct vault_check_counts {
+	uint64_t n_findings;
+	uint64_t commit;		/* the one that was checked */
+	uint64_t n_packs, pack_bytes;	/* read */
+	uint64_t n_records, n_chunks, n_commits;	/* records in them; chunk and commit records among these */
+	uint64_t n_extents, n_inodes, n_entries;	/* rows */
+	uint64_t n_orphans;		/* inodes without a name: files that were open, or were when it ended */
+	uint64_t n_unlisted;		/* chunk records that have no row: of stores that failed. Harmless */
+	uint64_t n_superseded;		/* chunk records that were stored anew elsewhere. Harmless */
+	uint64_t n_beyond;		/* files with extents behind their size: a truncation was cut off. Harmless */
+	uint64_t tail_bytes;		/* behind the commit that was checked, not looked at */
+	uint64_t n_damaged_files;	/* files of which bytes cannot be read */
+};
+
+/* Look at every byte and every row of the vault at `path`, and tell what is wrong. A vault that was not closed cleanly is
+ * recovered first, as by vault_open(); otherwise nothing is changed. Memory is bounded; temporary files may grow large with
+ * the number of rows (TMPDIR).
+ *   Returns  0 the check came to its end: ret->n_findings says what it found. Otherwise a negative errno, logged, and
+ *            ret counts how far it came: -EBUSY another process holds the vault (without SHARED); -EBADMSG it is
+ *            damaged so that it cannot be opened; -EINVAL flags; others as vault_open(). */
+int vault_check(const char *path, const struct vault_check_options *options, struct vault_check_counts *ret);
+
 bool vault_is_read_only(const struct vault *vault);
 
 /* The vault directory's absolute path; borrowed until vault_close(). */

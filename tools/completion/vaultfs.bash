@@ -12,7 +12,7 @@ _vaultfs_words() {
 
 _vaultfs() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
-	local commands='init mount umount sync stats ls info tag import export rebuild version help'
+	local commands='init mount umount sync stats ls info tag import export check rebuild version help'
 	local options=
 	COMPREPLY=()
 
@@ -29,6 +29,7 @@ _vaultfs() {
 	tag) options='--json' ;;
 	import) options='--into --update --one-file-system --quiet' ;;
 	export) options='--update --quiet' ;;
+	check) options='--deep --json --quiet' ;;
 	rebuild) options='--force' ;;
 	esac
 
