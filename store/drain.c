@@ -212,6 +212,16 @@ static void free_operation(struct operation *operation)
 	free(operation);
 }
 
+void operations_free(struct live_inode *inode)
+{
+	struct operation *operation;
+
+	while ((operation = inode->operations) != NULL) {
+		inode->operations = operation->next;
+		free_operation(operation);
+	}
+}
+
 /* Take the operation at the head off the list: extents say it now. */
 static void retire_head(struct live_inode *inode)
 {

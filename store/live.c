@@ -103,7 +103,8 @@ static bool has_dirty_attributes(const struct live_inode *inode)
 static void free_inode(struct live_inode *inode)
 {
 	(void)pthread_mutex_destroy(&inode->lock);
-	free(inode->segments);
+	operations_free(inode);
+	buffer_free(inode);
 	free(inode->window);
 	free(inode);
 }

@@ -172,6 +172,9 @@ int buffer_emit_locked(struct live_inode *inode, bool final);
 
 bool buffer_touches_locked(const struct live_inode *inode, uint64_t offset, uint64_t length);
 
+/* Free what is buffered of an inode that goes with the table: where the last commit failed there may be something. */
+void buffer_free(struct live_inode *inode);
+
 /* ---- drain.c; the inode's lock is held ---- */
 
 /* Add an operation to the list; a STORE waits there for operations_queue_locked() or a drain. `data` and the
@@ -182,6 +185,9 @@ int operation_add_locked(struct live_inode *inode, enum operation_kind kind, uin
 
 /* Hand what is to be stored to the workers. */
 void operations_queue_locked(struct live_inode *inode);
+
+/* As buffer_free(), for operations: the workers are gone. */
+void operations_free(struct live_inode *inode);
 
 /* Apply what is done at the head of the list. No metadata lock is held. */
 void operations_apply_locked(struct live_inode *inode);

@@ -18,6 +18,13 @@ static void free_segment(struct segment *segment)
 	free(segment);
 }
 
+void buffer_free(struct live_inode *inode)
+{
+	for (uint32_t i = 0; i < inode->n_segments; i++)
+		free_segment(inode->segments[i]);
+	free(inode->segments);
+}
+
 static uint32_t unstored(const struct segment *segment)
 {
 	return segment->length - segment->stored;
