@@ -22,7 +22,8 @@ struct window {
 	uint64_t limit;    /* the pack's bytes end here */
 	uint64_t start;    /* where bytes[0] stands in the pack */
 	size_t size;       /* bytes in memory */
-	uint8_t *bytes;    /* WINDOW_CAPACITY of them */
+	size_t capacity;   /* WINDOW_CAPACITY, or all of a smaller pack */
+	uint8_t *bytes;    /* capacity of them */
 	bool whole;        /* read everything, nothing will be skipped */
 };
 
@@ -34,7 +35,8 @@ static void auto_window(struct window *window)
 static int window_init(struct window *window, struct pack *pack, uint64_t limit)
 {
 	*window = (struct window){ .pack = pack, .limit = limit, .whole = true };
-	window->bytes = malloc(WINDOW_CAPACITY);
+	window->capacity = limit < WINDOW_CAPACITY ? (size_t)limit + 1 : WINDOW_CAPACITY;
+	window->bytes = malloc(window->capacity);
 	return window->bytes ? 0 : pack_failed(pack->owner, pack->number, -ENOMEM, "scan it");
 }
 
@@ -66,8 +68,8 @@ static int window_need(struct window *window, uint64_t offset, size_t size, cons
 			want = size - window->size;
 		if (want > window->limit - offset - window->size)
 			want = (size_t)(window->limit - offset - window->size);
-		if (want > WINDOW_CAPACITY - window->size)
-			want = WINDOW_CAPACITY - window->size;
+		if (want > window->capacity - window->size)
+			want = window->capacity - window->size;
 		n = pread_all(window->pack->fd, window->bytes + window->size, want, offset + window->size);
 		if (n < 0)
 			return pack_failed(window->pack->owner, window->pack->number, (int)n, "scan it");
