@@ -11,6 +11,7 @@
 #include <errno.h>
 
 #include "bytes.h"
+#include "codec.h"
 
 #define AT_CHECKSUM (RECORD_HEADER_SIZE - 8u)
 #define CONTEXT_SIZE 32u
@@ -101,6 +102,8 @@ int record_decode(const uint8_t head[RECORD_HEADER_SIZE], struct record *ret)
 	if (record.raw_size == 0 || record.raw_size > RECORD_RAW_MAX)
 		return -EBADMSG;
 	if (record.stored_size == 0 || record.stored_size > RECORD_STORED_MAX)
+		return -EBADMSG;
+	if (record.codec == CODEC_RAW && record.stored_size != record.raw_size)
 		return -EBADMSG;
 	if (record.part >= record.n_parts || get_u64(head + 64) != 0 || get_u64(head + 72) != 0)
 		return -EBADMSG;

@@ -64,7 +64,7 @@ void record_encode_header(const struct record *record, const struct record_conte
 			  uint64_t *ret_checksum);
 
 /* Decode and bound a header from its first RECORD_HEADER_SIZE bytes; the sums and the header's checksum are not looked
- * at yet. Types and codecs that this version does not know are let through.
+ * at yet. Types and codecs that this version does not know are let through; bytes stored raw are as many as raw ones.
  *   Errors  -EBADMSG not a header, or impossible sizes (silent: scanning asks this question at every gap). */
 int record_decode(const uint8_t head[RECORD_HEADER_SIZE], struct record *ret);
 

@@ -206,6 +206,7 @@ static void record_decode__bounds_what_it_reads(void **state)
 		{ "type zero", 4, 1, 0, -EBADMSG },
 		{ "type unknown", 4, 1, 200, 0 },
 		{ "codec unknown", 5, 1, 77, 0 },
+		{ "raw, of another size", 5, 1, 0, -EBADMSG },
 		{ "flags", 6, 2, 1, -EBADMSG },
 		{ "raw size zero", 8, 4, 0, -EBADMSG },
 		{ "raw size at most", 8, 4, RECORD_RAW_MAX, 0 },
