@@ -162,6 +162,13 @@ int journal_write_locked(struct journal *journal, uint64_t commit, uint32_t *ret
 
 /* ---- reading ---- */
 
+/* SQLite must not see what it would believe. */
+static int refuse(struct piece_source *p)
+{
+	p->error = log_err(-EBADMSG, "journal: part %zu of %zu is no changeset of this program's tables", p->next, p->n_pieces);
+	return SQLITE_CORRUPT;
+}
+
 static int piece_read(void *context, void *buffer, int *size)
 {
 	struct piece_source *p = context;
@@ -183,9 +190,13 @@ static int piece_read(void *context, void *buffer, int *size)
 		if (n > (uint32_t)(*size - filled))
 			n = (uint32_t)(*size - filled);
 		memcpy((uint8_t *)buffer + filled, p->piece + p->position, n);
+		if (changeset_check(&p->check, p->piece + p->position, n) < 0)
+			return refuse(p);
 		p->position += n;
 		filled += (int)n;
 	}
+	if (filled == 0 && !changeset_is_whole(&p->check))
+		return refuse(p);
 	*size = filled;
 	return SQLITE_OK;
 }
@@ -200,12 +211,14 @@ static int piece_rewind(void *context)
 	p->size = 0;
 	p->position = 0;
 	p->error = 0;
+	p->check = (struct changeset_check){ .table = NULL };
 	return p->piece ? 0 : -ENOMEM;
 }
 
 struct changeset_source piece_source_open(struct piece_source *pieces)
 {
-	return (struct changeset_source){ .read = piece_read, .rewind = piece_rewind, .context = pieces };
+	return (struct changeset_source){ .read = piece_read, .rewind = piece_rewind, .context = pieces,
+					  .error = &pieces->error };
 }
 
 /* ---- replaying ---- */
@@ -224,7 +237,7 @@ static int on_conflict(void *context, int conflict, sqlite3_changeset_iter *chan
 	const char *table = "?";
 	int n_columns, operation, indirect;
 
-	(void)context;
+	*(bool *)context = true;
 	(void)sqlite3changeset_op(change, &table, &n_columns, &operation, &indirect);	/* only for the message */
 	(void)log_err(-EBADMSG, "journal: a change of table %s does not fit (operation %d, conflict %d)", table, operation,
 		      conflict);
@@ -278,6 +291,8 @@ static int walk(struct vault *vault, struct changeset_source *source, int delta,
 			effects->directories = true;
 	}
 	ended = sqlite3changeset_finalize(change);
+	if (r == 0)
+		r = *source->error;
 	if (r < 0)
 		return r;
 	if (code != SQLITE_DONE || ended != SQLITE_OK)
@@ -288,6 +303,7 @@ static int walk(struct vault *vault, struct changeset_source *source, int delta,
 int journal_apply_locked(struct vault *vault, struct changeset_source *source, bool count_references,
 			 struct changeset_effects *effects)
 {
+	bool misfit = false;
 	int code, r = 0;
 
 	/* References are taken before others are given back, so that none passes through 0 on the way. */
@@ -300,6 +316,8 @@ int journal_apply_locked(struct vault *vault, struct changeset_source *source, b
 	if (r < 0)
 		return r;
 	code = sqlite3changeset_apply_strm(vault->db.handle, source->read, source->context, is_journalled, on_conflict,
-					   NULL);
+					   &misfit);
+	if (misfit || *source->error < 0)	/* logged already */
+		return misfit ? -EBADMSG : *source->error;
 	return db_errno(&vault->db, code, "applying the journal");
 }

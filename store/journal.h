@@ -6,6 +6,7 @@
 #ifndef VAULTFS_JOURNAL_H
 #define VAULTFS_JOURNAL_H
 
+#include "changeset.h"
 #include "vault_internal.h"
 
 struct journal;		/* guarded by the metadata lock */
@@ -29,9 +30,10 @@ struct changeset_source {
 	int (*read)(void *context, void *buffer, int *size);	/* SQLITE_OK or an SQLite code */
 	int (*rewind)(void *context);				/* 0 or -errno: start again */
 	void *context;
+	const int *error;					/* why reading failed, 0 it did not; was logged */
 };
 
-/* A source over journal parts or picture chunks, which loads them one at a time. `load(context, i, buffer, ret_size)` puts
+/* A source over journal parts or picture chunks, which loads them one at a time and hands on only what is a changeset of ours. `load(context, i, buffer, ret_size)` puts
  * piece i into `buffer` (RECORD_RAW_MAX bytes); 0 or -errno. */
 struct piece_source {
 	int (*load)(void *context, size_t i, uint8_t *buffer, uint32_t *ret_size);
@@ -40,7 +42,8 @@ struct piece_source {
 	size_t next;		/* the rest is the source's own; start with zero */
 	uint8_t *piece;		/* malloc'ed; free() it when done */
 	uint32_t size, position;
-	int error;		/* the errno of a load that failed */
+	struct changeset_check check;
+	int error;		/* the errno of a load that failed, or of bytes that are no changeset */
 };
 struct changeset_source piece_source_open(struct piece_source *pieces);
 

@@ -368,7 +368,7 @@ static int apply_journal(struct replay *replay, const struct commit_record *reco
 	if (record->n_parts > 0)
 		r = journal_apply_locked(replay->vault, &source, !replay->rebuild, &replay->effects);
 	free(pieces.piece);
-	return pieces.error < 0 ? pieces.error : r;
+	return r;
 }
 
 /* The newest picture keeps its chunks; the one before gives them back. */

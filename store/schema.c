@@ -18,6 +18,32 @@ const char *const schema_journalled[] = {
 	"assets",   "tags",	   "asset_tags",       "tag_aliases", "tag_implications", "devices", "locations", NULL,
 };
 
+static const struct schema_shape shapes[] = {
+	{ "settings", 2, { 1 } },
+	{ "inodes", 13, { 1 } },
+	{ "entries", 4, { 1, 2 } },
+	{ "symlinks", 2, { 1 } },
+	{ "xattrs", 3, { 1, 2 } },
+	{ "extents", 6, { 1, 2, 3 } },
+	{ "dropped", 1, { 1 } },
+	{ "content", 6, { 1 } },
+	{ "assets", 9, { 1 } },
+	{ "tags", 5, { 1 } },
+	{ "asset_tags", 3, { 1, 2 } },
+	{ "tag_aliases", 3, { 1 } },
+	{ "tag_implications", 2, { 1, 2 } },
+	{ "devices", 4, { 1 } },
+	{ "locations", 6, { 1 } },
+};
+
+const struct schema_shape *schema_shape_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++)
+		if (strcmp(shapes[i].name, name) == 0)
+			return &shapes[i];
+	return NULL;
+}
+
 struct object {
 	const char *name;
 	const char *sql;	/* exactly what sqlite_schema will say */

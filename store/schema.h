@@ -10,6 +10,17 @@
 /* The journalled tables, in the order in which pictures hold them; NULL ends the list. */
 extern const char *const schema_journalled[];
 
+/* A journalled table's columns, in a form that needs no database: their number, and each one's place in the primary key
+ * (from 1; 0 not in it). */
+struct schema_shape {
+	const char *name;
+	uint8_t n_columns;
+	uint8_t keys[16];
+};
+
+/* NULL: not a journalled table. */
+const struct schema_shape *schema_shape_find(const char *name);
+
 /* Create all tables, indices and views in an empty database. */
 int schema_create(struct db *db);
 
