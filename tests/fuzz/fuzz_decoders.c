@@ -1,5 +1,5 @@
 /* fuzz_decoders.c - what turns bytes into fields without a file: headers of records, commit records, stored bytes of a
- * chunk, the kernel's requests; and where the chunker cuts.
+ * chunk, access control lists, the kernel's requests; and where the chunker cuts.
  *
  * The input's first byte chooses which. */
 #include "fuzz.h"
@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <zlib.h>
 
+#include "acl.h"
 #include "bytes.h"
 #include "chunker.h"
 #include "codec.h"
@@ -74,6 +75,30 @@ static void try_commit_record(struct fuzz_input *input)
 	commit_record_encode(&record, again);
 	FUZZ_CHECK(commit_record_decode(again, sizeof(again), &got) == 0);
 	FUZZ_CHECK(memcmp(again, bytes, 15 * 8) == 0);	/* the last two words are spare */
+}
+
+/* ---- access control lists ---- */
+
+static void try_acl(struct fuzz_input *input)
+{
+	uint32_t mode = (uint32_t)fuzz_number(input, 2), before = mode, wanted = mode & 0777;
+	size_t size = input->left < ACL_SIZE_MAX ? input->left : ACL_SIZE_MAX;
+	AUTO(free) uint8_t *acl = own_copy(input);
+	int r = acl_check(acl, input->left);
+
+	FUZZ_CHECK(r == 1 || r == 0 || r == -EINVAL || r == -EOPNOTSUPP || r == -E2BIG);
+	if (r != 1)
+		return;
+	(void)acl_to_mode(acl, size, &mode);
+	FUZZ_CHECK((mode & ~0777u) == (before & ~0777u));
+	acl_chmod(acl, size, wanted);
+	FUZZ_CHECK(acl_check(acl, size) == 1);
+	(void)acl_to_mode(acl, size, &mode);
+	FUZZ_CHECK((mode & 0777) == wanted);
+	mode = before;
+	(void)acl_inherit(acl, size, &mode);
+	FUZZ_CHECK(acl_check(acl, size) == 1);
+	FUZZ_CHECK((mode & ~before & 0777) == 0 && (mode & ~0777u) == (before & ~0777u));
 }
 
 /* ---- stored bytes ---- */
@@ -236,7 +261,7 @@ static void try_cut(struct fuzz_input *input)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static void (*const tries[])(struct fuzz_input *input) = {
-		try_record, try_commit_record, try_decode, try_deflate, try_encode, try_request, try_cut,
+		try_record, try_commit_record, try_decode, try_deflate, try_encode, try_request, try_cut, try_acl,
 	};
 	struct fuzz_input input = { data, size };
 	size_t which = fuzz_below(&input, sizeof(tries) / sizeof(tries[0]));

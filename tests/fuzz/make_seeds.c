@@ -316,6 +316,26 @@ static void save_compressed(void)
 	}
 }
 
+static void save_acl(void)
+{
+	static const struct {
+		uint16_t tag, permissions;
+		uint32_t id;
+	} entries[] = { { 1, 7, UINT32_MAX }, { 2, 5, 1000 }, { 4, 5, UINT32_MAX }, { 8, 4, 1001 }, { 16, 6, UINT32_MAX },
+			{ 32, 1, UINT32_MAX } };
+	static struct seed seed;
+
+	put_number(&seed, 7, 1);
+	put_number(&seed, 0750, 2);
+	put_number(&seed, 2, 4);	/* the version */
+	for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
+		put_number(&seed, entries[i].tag, 2);
+		put_number(&seed, entries[i].permissions, 2);
+		put_number(&seed, entries[i].id, 4);
+	}
+	save("decoders", "acl", &seed);
+}
+
 static void save_requests(void)
 {
 	static struct seed seed;
@@ -352,6 +372,7 @@ int main(int argc, char **argv)
 	save_record();
 	save_commit_record();
 	save_compressed();
+	save_acl();
 	save_requests();
 	return 0;
 }
