@@ -40,7 +40,7 @@ void op_init(void *userdata, struct fuse_conn_info *conn)
 	want(conn, FUSE_CAP_CACHE_SYMLINKS);
 	want(conn, FUSE_CAP_EXPORT_SUPPORT);
 	want(conn, FUSE_CAP_PARALLEL_DIROPS);
-	fs->acls = (conn->capable & FUSE_CAP_POSIX_ACL) && (conn->capable & FUSE_CAP_DONT_MASK);
+	fs->acls = !fs->options->noacl && (conn->capable & FUSE_CAP_POSIX_ACL) && (conn->capable & FUSE_CAP_DONT_MASK);
 	if (fs->acls) {
 		want(conn, FUSE_CAP_POSIX_ACL);
 		want(conn, FUSE_CAP_DONT_MASK);		/* a default list takes the umask's place */

@@ -57,6 +57,8 @@ static int make(fuse_req_t req, uint64_t parent, const char *name, mode_t mode, 
 	const struct fuse_ctx *caller = fuse_req_ctx(req);
 	struct vault_attr wanted = { .mode = mode, .uid = caller->uid, .gid = caller->gid, .rdev = rdev };
 
+	if (!fs->acls)	/* then the kernel has taken the umask off */
+		return vault_make(fs->vault, parent, name, &wanted, target, ret);
 	return vault_make_inheriting(fs->vault, parent, name, &wanted, caller->umask, target, ret);
 }
 

@@ -117,6 +117,7 @@ static int parse_flag(struct fs_options *options, const char *word)
 		{ "allow_other", &options->allow_other, true }, { "nonempty", &options->nonempty, true },
 		{ "writeback", &options->writeback, true },     { "nowriteback", &options->writeback, false },
 		{ "debug", &options->debug, true },		{ "nodiratime", &options->nodiratime, true },
+		{ "noacl", &options->noacl, true },		{ "acl", &options->noacl, false },
 	};
 
 	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
