@@ -6,6 +6,9 @@
 
 enum {
 	Q_RESTORE,
+	Q_IN_USE,
+	Q_LIVE_LESS,
+	Q_LIVE_MORE,
 	Q_REMOVE_DEAD,
 	Q_IS_THERE,
 	Q_COUNT_ADD,
@@ -18,6 +21,10 @@ static const char *const sql[N_QUERIES] = {
 	[Q_RESTORE] = "INSERT INTO chunks (id, hash, raw_size, stored_size, codec, pack_id, pack_offset, refs, born, freed)"
 		      " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?8) ON CONFLICT (id) DO UPDATE SET stored_size = ?4,"
 		      " codec = ?5, pack_id = ?6, pack_offset = ?7, damaged = 0 WHERE hash = ?2 AND raw_size = ?3",
+	[Q_IN_USE] = "SELECT 1 FROM chunks WHERE id = ?1 AND refs > 0",
+	[Q_LIVE_LESS] = "UPDATE packs SET live_bytes = live_bytes - c.stored_size FROM chunks c WHERE c.id = ?1 AND packs.id = c.pack_id",
+	[Q_LIVE_MORE] = "INSERT INTO packs (id, live_bytes, last_commit) SELECT c.pack_id, c.stored_size, 0 FROM chunks c WHERE c.id = ?1"
+			" ON CONFLICT (id) DO UPDATE SET live_bytes = live_bytes + excluded.live_bytes",
 	[Q_REMOVE_DEAD] = "DELETE FROM chunks WHERE id = ?1 AND pack_id = ?2 AND refs = 0",
 	[Q_IS_THERE] = "SELECT 1 FROM chunks WHERE id = ?1 AND pack_id = ?2",
 	[Q_COUNT_ADD] = "UPDATE chunks SET refs = refs + 1, freed = NULL WHERE id = ?1",
@@ -31,7 +38,25 @@ static const char *const sql[N_QUERIES] = {
 
 const struct query_set bulk_queries = { sql, N_QUERIES };
 
-int bulk_restore_locked(struct vault *vault, const struct packs_item *item, uint64_t born)
+/* 1 it has references, so that its bytes are among those that are live in its pack. */
+static int is_in_use(struct vault *vault, uint64_t chunk)
+{
+	AUTO(query) sqlite3_stmt *row = db_query(&vault->db, DB_SET_bulk, Q_IN_USE);
+
+	bind_u64(row, 1, chunk);
+	return db_step(&vault->db, row);
+}
+
+/* Take the bytes of a chunk from, or add them to, those that are live in the pack where it stands now. */
+static int change_live(struct vault *vault, int which, uint64_t chunk)
+{
+	AUTO(query) sqlite3_stmt *change = db_query(&vault->db, DB_SET_bulk, which);
+
+	bind_u64(change, 1, chunk);
+	return db_run(&vault->db, change);
+}
+
+static int put_row(struct vault *vault, const struct packs_item *item, uint64_t born)
 {
 	AUTO(query) sqlite3_stmt *put = db_query(&vault->db, DB_SET_bulk, Q_RESTORE);
 	int r;
@@ -49,6 +74,17 @@ int bulk_restore_locked(struct vault *vault, const struct packs_item *item, uint
 		return log_err(-EBADMSG, "pack %" PRIu64 " at %" PRIu64 ": chunk %" PRIu64 " stands elsewhere with other content",
 			       item->place.pack, item->place.offset, item->record.id);
 	return r;
+}
+
+int bulk_restore_locked(struct vault *vault, const struct packs_item *item, uint64_t born)
+{
+	uint64_t chunk = item->record.id;
+	int in_use = is_in_use(vault, chunk);
+	int r = in_use > 0 ? change_live(vault, Q_LIVE_LESS, chunk) : in_use;
+
+	if (r == 0)
+		r = put_row(vault, item, born);
+	return r == 0 && in_use > 0 ? change_live(vault, Q_LIVE_MORE, chunk) : r;
 }
 
 int bulk_add_lost_locked(struct vault *vault, struct place place)

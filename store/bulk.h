@@ -7,7 +7,7 @@
 #include "vault_internal.h"
 
 /* Put the row of a chunk whose record was found at `item`, without references, born in commit `born`. A row of that id is
- * pointed at this later record.  -EBADMSG the id stands for other content (logged). */
+ * pointed at this later record, and the packs' live bytes follow it.  -EBADMSG the id stands for other content (logged). */
 int bulk_restore_locked(struct vault *vault, const struct packs_item *item, uint64_t born);
 
 /* Give the chunks that extents name, but whose records are lost, rows marked as damaged that stand at `place`, where a read

@@ -31,7 +31,7 @@ static int load_picture(struct check *check)
 	if (state->picture.pack == 0)
 		return 0;
 	r = picture_read(check->vault, state->picture, &check->picture);
-	if (r == -EBADMSG || r == -ENOENT ||
+	if (r == -EBADMSG || r == -ENOTSUP || r == -ENOENT ||
 	    (r == 0 && check->picture.state.commit != state->picture_commit)) {
 		check_found(check, "picture", state->picture, 0,
 			    "the picture of commit %" PRIu64 " is not whole", state->picture_commit);

@@ -350,8 +350,6 @@ static int check_one(struct reader *reader, const struct check_pack *pack)
 		r = take_all(reader);
 	if (r == 0 && !is_last)
 		r = check_seal(reader, number);
-	if (r == -ENOENT && pack->going) /* unlinked meanwhile, as it was to be */
-		r = 0;
 	return r;
 }
 
@@ -495,8 +493,11 @@ int check_packs(struct check *check)
 			continue;
 		if (pack.number != before + 1)
 			check_chain_break(&reader.chain, (struct place){ pack.number, PACK_HEADER_SIZE });
-		before = pack.number;
 		r = check_one(&reader, &pack);
+		if (r == -ENOENT && pack.going)
+			r = 0; /* unlinked meanwhile, as it was to be: the next one does not follow */
+		else
+			before = pack.number;
 	}
 	check->counts->pack_bytes = check->total_bytes;
 	if (r == 0)
