@@ -260,6 +260,15 @@ oracle_directory() {
 
 # ---- the end ----
 
+# What a script leaves behind is whole, unless it says that it is not: CHECK_AT_END=0.
+check_at_end() {
+  [[ ${CHECK_AT_END:-1} == 1 && -d $VAULT/packs ]] && vault_is_free || return 0
+  "$VAULTFS" check "$VAULT" >"$WORK/.check" 2>&1 && return
+  cat "$WORK/.check" >&2
+  echo "FAIL  the vault that was left behind is not whole" >&2
+  return 1
+}
+
 finish() {
   local status=$? i report
   trap - EXIT INT TERM HUP
@@ -279,6 +288,7 @@ finish() {
     fusermount3 -u -z -q "${SCRATCH_MOUNTS[i]}" 2>/dev/null || umount "${SCRATCH_MOUNTS[i]}" 2>/dev/null ||
       umount -l "${SCRATCH_MOUNTS[i]}" 2>/dev/null
   done
+  if ((status == 0)); then check_at_end || status=1; fi
   for report in "$WORK"/sanitizer.*; do
     [[ -s $report ]] || continue
     cat "$report" >&2
