@@ -159,12 +159,29 @@ void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 	reply_done(req, r);
 }
 
+/* Which directories have another parent after a rename that succeeded. */
+static bool moved_directories(struct fs *fs, uint64_t parent, const char *name, uint64_t new_parent,
+			      const char *new_name, unsigned flags, uint64_t ret_ids[2])
+{
+	struct vault_attr attr;
+
+	ret_ids[0] = ret_ids[1] = 0;
+	if (parent == new_parent)
+		return false;
+	if (vault_lookup(fs->vault, new_parent, new_name, &attr) == 0 && S_ISDIR(attr.mode))
+		ret_ids[0] = attr.id;
+	if ((flags & RENAME_EXCHANGE) && vault_lookup(fs->vault, parent, name, &attr) == 0 && S_ISDIR(attr.mode))
+		ret_ids[1] = attr.id;
+	return ret_ids[0] != 0 || ret_ids[1] != 0;
+}
+
 void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
 	       unsigned flags)
 {
 	struct fs *fs = fuse_req_userdata(req);
 	struct vault_attr lost = { .id = 0 };
 	unsigned vault_flags = 0;
+	uint64_t moved[2];
 	int r;
 
 	if (flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE)) {
@@ -178,7 +195,10 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
 	r = vault_rename(fs->vault, parent, name, new_parent, new_name, vault_flags, &lost);
 	if (r >= 0)
 		name_lost(fs, &lost);
-	reply_done(req, r);
+	if (r >= 0 && moved_directories(fs, parent, name, new_parent, new_name, flags, moved))
+		orphans_moved(fs->orphans, req, moved);
+	else
+		reply_done(req, r);
 }
 
 void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t n_lookups)

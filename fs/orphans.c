@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "auto.h"
+#include "reply.h"
 
 #define N_SLOTS 65536u		/* a power of two */
 #define N_IDS_MAX (N_SLOTS / 2)
@@ -18,14 +19,22 @@
 #define SWEEP_MS 30000		/* how often the vault is asked while anything is left */
 #define HINTED (1ull << 63)	/* in a slot: its id is in the ring; ids stay far below */
 
+/* A rename that is answered once the listings of what it moved are forgotten. */
+struct moved {
+	struct moved *next;
+	fuse_req_t req;
+	uint64_t ids[2];
+};
+
 struct orphans {
 	struct fs *fs;
 	pthread_t thread;
 	atomic_uint n_ids;		/* written under lock; orders nothing: an id is added before its FORGET can come */
 	pthread_mutex_t lock;
-	pthread_cond_t wake;		/* with lock: a hint came, n_ids left 0, or stopping */
+	pthread_cond_t wake;		/* with lock: a hint came, a directory moved, n_ids left 0, or stopping */
 	bool stopping;			/* guarded by lock */
 	bool missed;			/* guarded by lock: the vault may know more than the set */
+	struct moved *moved;		/* guarded by lock: a list */
 	uint64_t *slots;		/* guarded by lock: N_SLOTS, 0 = free */
 	unsigned first_hint, n_hints;	/* guarded by lock */
 	uint64_t hints[N_HINTS];	/* guarded by lock: a ring */
@@ -118,6 +127,44 @@ void orphans_hint(struct orphans *orphans, uint64_t id)
 		(void)pthread_cond_signal(&orphans->wake);
 }
 
+void orphans_moved(struct orphans *orphans, fuse_req_t req, const uint64_t ids[2])
+{
+	struct moved *moved = malloc(sizeof(*moved));
+
+	if (!moved) {	/* the rename is done; only d_ino of ".." may be the old one for a while */
+		(void)log_err(-ENOMEM, "no memory to tell that a directory moved");
+		reply_done(req, 0);
+		return;
+	}
+	*moved = (struct moved){ .req = req, .ids = { ids[0], ids[1] } };
+
+	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&orphans->lock);
+
+	(void)held;
+	moved->next = orphans->moved;
+	orphans->moved = moved;
+	(void)pthread_cond_signal(&orphans->wake);
+}
+
+static void serve_moved(struct orphans *orphans)
+{
+	struct moved *moved;
+
+	(void)pthread_mutex_lock(&orphans->lock);
+	moved = TAKE(orphans->moved);
+	(void)pthread_mutex_unlock(&orphans->lock);
+	while (moved) {
+		AUTO(free) struct moved *done = moved;
+
+		moved = done->next;
+		for (int i = 0; i < 2; i++) {
+			if (done->ids[i] != 0)	/* 0, 0: all of what is cached; the kernel may not know it any more */
+				(void)fuse_lowlevel_notify_inval_inode(orphans->fs->session, done->ids[i], 0, 0);
+		}
+		reply_done(done->req, 0);
+	}
+}
+
 /* Ask the kernel about `n` ids and purge those it does not know. */
 static void purge_forgotten(struct orphans *orphans, const uint64_t *ids, size_t n)
 {
@@ -161,6 +208,7 @@ static void sweep(struct orphans *orphans)
 	orphans->missed = false;
 	(void)pthread_mutex_unlock(&orphans->lock);
 	while (!is_stopping(orphans) && (n = vault_orphans(orphans->fs->vault, after, ids, BATCH)) > 0) {
+		serve_moved(orphans);
 		purge_forgotten(orphans, ids, (size_t)n);
 		after = ids[n - 1];
 	}
@@ -181,14 +229,14 @@ static void wait_until_locked(struct orphans *orphans, int64_t ms)
 	(void)pthread_cond_timedwait(&orphans->wake, &orphans->lock, &until);	/* the caller looks again */
 }
 
-/* Wait for hints, or until it is time to sweep, at `sweep_ms`. Returns how many were moved to `ret_ids`, up to BATCH; 0
- * for a sweep. */
-static unsigned wait_for_work_locked(struct orphans *orphans, int64_t sweep_ms, uint64_t *ret_ids)
+/* Wait for hints, for directories that move, or until it is time to sweep, at `sweep_ms`. Returns how many hints were moved
+ * to `ret_ids`, up to BATCH, or -1 for a sweep. */
+static int wait_for_work_locked(struct orphans *orphans, int64_t sweep_ms, uint64_t *ret_ids)
 {
 	int64_t linger_ms = 0;
-	unsigned n;
+	int n;
 
-	while (!orphans->stopping && orphans->n_hints < BATCH) {
+	while (!orphans->stopping && !orphans->moved && orphans->n_hints < BATCH) {
 		int64_t now = now_ms();
 
 		if (orphans->n_hints > 0 && linger_ms == 0)
@@ -199,13 +247,13 @@ static unsigned wait_for_work_locked(struct orphans *orphans, int64_t sweep_ms, 
 			wait_until_locked(orphans, linger_ms);
 		} else if (atomic_load_explicit(&orphans->n_ids, memory_order_relaxed) > 0 || orphans->missed) {
 			if (now >= sweep_ms)
-				return 0;
+				return -1;
 			wait_until_locked(orphans, sweep_ms);
 		} else {
 			(void)pthread_cond_wait(&orphans->wake, &orphans->lock);
 		}
 	}
-	for (n = 0; n < BATCH && orphans->n_hints > 0; n++) {
+	for (n = 0; n < (int)BATCH && orphans->n_hints > 0; n++) {
 		uint64_t id = orphans->hints[orphans->first_hint];
 		unsigned i = slot_find_locked(orphans, id);
 
@@ -222,17 +270,19 @@ static unsigned wait_for_work_locked(struct orphans *orphans, int64_t sweep_ms, 
 static bool serve_hints(struct orphans *orphans, int64_t sweep_ms)
 {
 	uint64_t ids[BATCH];
-	unsigned n;
+	int n;
 
-	do {
+	for (;;) {
 		(void)pthread_mutex_lock(&orphans->lock);
 		n = wait_for_work_locked(orphans, sweep_ms, ids);
 		(void)pthread_mutex_unlock(&orphans->lock);
+		serve_moved(orphans);
 		if (is_stopping(orphans))
 			return false;
-		purge_forgotten(orphans, ids, n);
-	} while (n > 0);
-	return true;
+		if (n < 0)
+			return true;
+		purge_forgotten(orphans, ids, (size_t)n);
+	}
 }
 
 static void *orphans_thread(void *argument)
@@ -283,6 +333,7 @@ void orphans_free(struct orphans *orphans)
 	(void)pthread_cond_signal(&orphans->wake);
 	(void)pthread_mutex_unlock(&orphans->lock);
 	(void)pthread_join(orphans->thread, NULL);
+	serve_moved(orphans);	/* nobody waits for it any more, but libfuse wants each request back */
 	(void)pthread_cond_destroy(&orphans->wake);
 	(void)pthread_mutex_destroy(&orphans->lock);
 	free(orphans->slots);

@@ -1,4 +1,5 @@
-/* orphans.h - inodes without a name: purged once the kernel has forgotten them.
+/* orphans.h - the notifier thread: inodes without a name are purged once the kernel has forgotten them, and it is told to
+ * forget listings of directories that moved.
  *
  * No table of the kernel's look-ups is kept. A FORGET is only a hint that it is worth asking; the kernel is asked with a
  * notification, from one thread that holds no lock. What is not remembered here (memory is bounded) or was left over by a
@@ -19,6 +20,10 @@ void orphans_add(struct orphans *orphans, uint64_t id);
 /* The kernel may have forgotten `id`, or it was closed; cheap for an inode that has a name. NULL is fine: a read-only
  * mount purges nothing. */
 void orphans_hint(struct orphans *orphans, uint64_t id);
+
+/* The directories `ids` (0: none) have another parent: the kernel forgets their listings, whose ".." is the old one, and
+ * then `req`, which belongs to this call from now on, is answered with success. */
+void orphans_moved(struct orphans *orphans, fuse_req_t req, const uint64_t ids[2]);
 
 /* End the thread; NULL is fine. */
 void orphans_free(struct orphans *orphans);
