@@ -1,4 +1,4 @@
-/* model.c - the command: model data DIRECTORY SEED N [COPY] | model names DIRECTORY ORACLE SEED N.
+/* model.c - the command: model data DIRECTORY SEED N [COPY].
  * SEED 0 takes a new one; it is printed, so that a failure can be had again. */
 #include "model.h"
 
@@ -41,11 +41,7 @@ int main(int argc, char **argv)
 		model_data(argv[2], argv[5], seed_of(argv[3]), (unsigned)strtoul(argv[4], NULL, 10));
 		return 0;
 	}
-	if (argc == 6 && strcmp(argv[1], "names") == 0) {
-		model_names(argv[2], argv[3], seed_of(argv[4]), (unsigned)strtoul(argv[5], NULL, 10));
-		return 0;
-	}
 	fprintf(stderr,
-		"usage: model data DIRECTORY SEED N [COPY]\n       model names DIRECTORY ORACLE SEED N\n");
+		"usage: model data DIRECTORY SEED N [COPY]\n");
 	return 2;
 }

@@ -8,9 +8,6 @@
  * written to files of the same names in `copy` (may be NULL). Exits with 1 and a message when they differ. */
 void model_data(const char *directory, const char *copy, uint64_t seed, unsigned n);
 
-/* `n` random calls on names in `a`, and the same in `b`: same result, same errno, same trees. */
-void model_names(const char *a, const char *b, uint64_t seed, unsigned n);
-
 _Noreturn void model_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif
