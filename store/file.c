@@ -323,8 +323,8 @@ int vault_fallocate(struct vault_file *file, int mode, uint64_t offset, uint64_t
 		r = make_hole_locked(inode, OPERATION_HOLE, offset, (end < size ? end : size) - offset);
 	if (r == 0 && !keep && end > size)
 		r = set_size_locked(inode, end);
-	else if (r == 0 && what != 0)
-		live_changed(inode, 0, false);
+	else if (r == 0)
+		live_changed(inode, 0, false);	/* as on ext4 and XFS, also where nothing but room was asked for */
 	operations_queue_locked(inode);
 	(void)pthread_mutex_unlock(&inode->lock);
 	return r;
