@@ -211,7 +211,7 @@ int vault_setattr(struct vault *vault, uint64_t id, unsigned set, const struct v
 		r = inode_get_locked(vault, id, &inode);
 	if (r < 0)
 		return r;
-	if (set & ~(unsigned)VAULT_SET_SIZE) {
+	if (set != VAULT_SET_SIZE) {	/* nothing at all sets ctime, which a chown to nobody does */
 		if (touches_xattrs(vault, set))
 			r = savepoint_begin(&vault->db, &all);
 		if (r == 0 && (set & VAULT_SET_KILL_PRIV))
