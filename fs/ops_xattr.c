@@ -1,7 +1,7 @@
 /* ops_xattr.c - extended attributes.
  *
- * The kernel and ls(1) ask for security.* of everything, and remember EOPNOTSUPP but not ENODATA. So as long as nothing
- * outside user.* was ever set on a vault, that is the answer, from memory. Access control lists (system.posix_acl_*) the
+ * The kernel and ls(1) ask for capabilities and labels of everything, and remember EOPNOTSUPP but not ENODATA. So as long
+ * as nothing outside user.* was ever set on a vault, that is the answer, from memory. Access control lists (system.posix_acl_*) the
  * kernel asks for once of each inode it has in memory, when somebody other than its owner comes to it, or ls(1). It
  * remembers ENODATA, which is the answer from memory as long as none was ever set, and takes anything else as a failure of
  * what it was about to do. */
@@ -34,6 +34,11 @@ static bool is_foreign(const struct fs *fs, const char *name)
 	return starts_with(name, "system.") && !is_acl(fs, name);
 }
 
+static bool is_asked_of_all(const char *name)
+{
+	return strcmp(name, "security.selinux") == 0 || strcmp(name, "security.capability") == 0;
+}
+
 /* 0 if the vault could hold an attribute of this name, else what there is to say. */
 static int check_absent(const struct fs *fs, const char *name)
 {
@@ -41,9 +46,11 @@ static int check_absent(const struct fs *fs, const char *name)
 		return 0;
 	if (is_acl(fs, name))
 		return vault_has_acls(fs->vault) ? 0 : -ENODATA;
-	if (starts_with(name, "security.") || starts_with(name, "trusted."))
-		return vault_has_privileged_xattrs(fs->vault) ? 0 : -EOPNOTSUPP;
-	return -EOPNOTSUPP;
+	if (!starts_with(name, "security.") && !starts_with(name, "trusted."))
+		return -EOPNOTSUPP;
+	if (vault_has_privileged_xattrs(fs->vault))
+		return 0;
+	return is_asked_of_all(name) ? -EOPNOTSUPP : -ENODATA;
 }
 
 /* Answer a length, or the bytes if they were asked for. */
