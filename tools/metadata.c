@@ -147,6 +147,17 @@ int metadata_xattrs_in(struct vault *vault, uint64_t id, int fd, const char *pat
 	return 0;
 }
 
+/* Access control lists that a new file has from the directory it was made in are not the vault's. */
+static void drop_inherited(const char *at)
+{
+	static const char *const lists[] = { "system.posix_acl_access", "system.posix_acl_default" };
+
+	if (listxattr(at, NULL, 0) <= 0)
+		return;
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+		(void)removexattr(at, lists[i]); /* most have none */
+}
+
 int metadata_xattrs_out(struct vault *vault, uint64_t id, int fd, const char *path,
 			struct metadata_losses *losses)
 {
@@ -156,6 +167,7 @@ int metadata_xattrs_out(struct vault *vault, uint64_t id, int fd, const char *pa
 	ssize_t n_names = vault_listxattr(vault, id, NULL, 0), n;
 	int r;
 
+	drop_inherited(at.text);
 	if (n_names <= 0)
 		return (int)n_names;
 	r = allocate(&names, &value, path);

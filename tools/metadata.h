@@ -38,7 +38,7 @@ int metadata_set(struct vault *vault, uint64_t id, const struct vault_attr *want
 int metadata_xattrs_in(struct vault *vault, uint64_t id, int fd, const char *path,
 		       struct metadata_losses *losses);
 
-/* The same outwards. */
+/* The same outwards; access control lists inherited there go. */
 int metadata_xattrs_out(struct vault *vault, uint64_t id, int fd, const char *path,
 			struct metadata_losses *losses);
 
