@@ -4,7 +4,10 @@
  * its key and the others are looked up by index, so that nothing is sorted and memory does not grow. */
 #include "check_internal.h"
 
+#include <errno.h>
 #include <inttypes.h>
+
+#include "inode_acl.h"
 
 /* Columns: inode (0: none), text. Where a text begins with NULL, the row is in order. */
 struct claim {
@@ -90,6 +93,8 @@ static const struct claim claims[] = {
 		" WHEN " SIZE("x.name") " NOT BETWEEN 1 AND 255 OR instr(CAST(x.name AS BLOB), x'00') THEN 'an attribute with an impossible name'"
 		" WHEN length(x.value) > 65536 THEN printf('attribute \"%w\" has %d bytes', x.name, length(x.value))"
 		" END AS text FROM xattrs x LEFT JOIN inodes i ON i.id = x.inode_id") },
+	{ "xattr", "SELECT 0, 'there are access control lists, and table settings denies it' WHERE EXISTS (SELECT 1 FROM xattrs"
+		" WHERE name GLOB 'system.posix_acl_*') AND NOT EXISTS (SELECT 1 FROM settings WHERE key = 'posix_acls' AND value = 1)" },
 	{ "content", "SELECT c.inode_id, 'what the indexer found, of an inode that is not there' FROM content c"
 		" WHERE NOT EXISTS (SELECT 1 FROM inodes i WHERE i.id = c.inode_id)" },
 	{ "asset", "SELECT a.inode_id, 'notes or a rating, of an inode that is not there' FROM assets a"
@@ -127,6 +132,28 @@ static int check_claim(struct check *check, const struct claim *claim)
 	return r;
 }
 
+static int check_acls(struct check *check)
+{
+	AUTO(statement) sqlite3_stmt *row = NULL;
+	int r = check_prepare(check,
+			      "SELECT x.inode_id, i.mode, x.name, x.value FROM xattrs x CROSS JOIN inodes i"
+			      " WHERE x.name GLOB 'system.posix_acl_*' AND i.id = x.inode_id",
+			      &row);
+
+	while (r == 0 && (r = db_step(&check->vault->db, row)) > 0) {
+		const char *name = (const char *)sqlite3_column_text(row, 2);
+		int which = name ? inode_acl_find(name) : -ENOMEM;
+		const char *problem = which < 0 ? NULL : inode_acl_problem((enum inode_acl)which, (uint32_t)column_u64(row, 1),
+									   sqlite3_column_blob(row, 3),
+									   (size_t)sqlite3_column_bytes(row, 3));
+
+		if (problem)
+			check_found(check, "xattr", NOWHERE, column_u64(row, 0), "%s %s", name, problem);
+		r = which == -ENOMEM ? which : 0;
+	}
+	return r;
+}
+
 static int count_rows(struct check *check)
 {
 	AUTO(statement) sqlite3_stmt *row = NULL;
@@ -151,5 +178,5 @@ int check_tables(struct check *check)
 
 	for (size_t i = 0; r == 0 && i < sizeof(claims) / sizeof(claims[0]); i++)
 		r = check_claim(check, &claims[i]);
-	return r;
+	return r == 0 ? check_acls(check) : r;
 }

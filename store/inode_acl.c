@@ -130,3 +130,17 @@ int inode_acl_inherit_locked(struct vault *vault, uint64_t parent, struct vault_
 		r = put_locked(vault, attr->id, INODE_ACL_ACCESS, list, (size_t)n);
 	return r;
 }
+
+const char *inode_acl_problem(enum inode_acl which, uint32_t mode, const void *value, size_t size)
+{
+	uint32_t shown = mode;
+
+	if (acl_check(value, size) != 1)
+		return "is no access control list";
+	if (S_ISLNK(mode))
+		return "stands at a symbolic link";
+	if (which == INODE_ACL_DEFAULT)
+		return S_ISDIR(mode) ? NULL : "stands at what is no directory";
+	(void)acl_to_mode(value, size, &shown);
+	return shown == mode ? NULL : "and the mode do not agree";
+}

@@ -30,4 +30,7 @@ int inode_acl_chmod_locked(struct vault *vault, uint64_t id, uint32_t mode);
  * that goes with them. Where there is none `umask` limits the mode. Costs nothing where vault_has_acls() says 0. */
 int inode_acl_inherit_locked(struct vault *vault, uint64_t parent, struct vault_attr *attr, uint32_t umask);
 
+/* What is wrong with a kept list of an inode with this mode, in words; NULL nothing. Needs no lock. */
+const char *inode_acl_problem(enum inode_acl which, uint32_t mode, const void *value, size_t size);
+
 #endif

@@ -57,6 +57,15 @@ static inline void set_xattr(struct fixture *f, uint64_t id, const char *name, c
 	assert_int_equal(CHANGE(f, vault_setxattr(f->vault, id, name, value, strlen(value), 0)), 0);
 }
 
+/* user::rw- user:5:rw- group::r-- mask::rw- other::--- */
+static inline void set_list(struct fixture *f, uint64_t id, const char *name)
+{
+	static const char list[] = "\2\0\0\0\1\0\6\0\377\377\377\377\2\0\6\0\5\0\0\0\4\0\4\0\377\377\377\377"
+				   "\20\0\6\0\377\377\377\377\40\0\0\0\377\377\377\377";
+
+	assert_int_equal(CHANGE(f, vault_setxattr(f->vault, id, name, list, sizeof(list) - 1, 0)), 0);
+}
+
 static inline void sync_vault(struct fixture *f)
 {
 	assert_int_equal(vault_sync(f->vault), 0);
@@ -76,6 +85,9 @@ static inline uint64_t fill_names(struct fixture *f)
 	set_xattr(f, file, "user.xdg.tags", "one,Two");
 	set_xattr(f, file, "user.xdg.comment", "a note");
 	set_xattr(f, a, "user.on.directory", "yes");
+	set_list(f, file, "system.posix_acl_access");
+	set_list(f, b, "system.posix_acl_access");
+	set_list(f, b, "system.posix_acl_default");
 	assert_int_equal(CHANGE(f, vault_set_mime(f->vault, file, "text/plain")), 0);
 	return file;
 }
