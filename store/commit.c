@@ -28,11 +28,6 @@ int commit_begin_locked(struct vault *vault)
 	struct committer *c = vault->committer;
 	int r;
 
-	if (c->transaction && sqlite3_get_autocommit(vault->db.handle)) {
-		commit_fail(vault);
-		return log_err(-EROFS, "%s: the database gave up its transaction: changes since commit %" PRIu64 " are lost, "
-			       "the vault is read-only until it is opened again", vault->path, vault->state.commit);
-	}
 	if (c->transaction)
 		return 0;
 	r = db_begin(&vault->db);
@@ -159,22 +154,26 @@ static int finish_locked(struct vault *vault, const struct commit_state *state)
 	int r;
 
 	KILL_POINT(database_commit);
+	c->transaction = false;
 	r = db_commit(&vault->db);
 	KILL_POINT(database_committed);
 	journal_end_locked(c->journal);
-	c->transaction = false;
 	if (r == 0) {
 		vault->state = *state;
 		return 0;
 	}
 	db_rollback(&vault->db);	/* what counts stands in the packs */
-	if (r == -ENOSPC) {
+	if (space_is_short(r)) {
 		(void)space_give_up_reserve(vault);	/* if there is one */
 		(void)sqlite3_wal_checkpoint_v2(vault->db.handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);	/* as far as it goes */
 	}
-	r = recover_replay_locked(vault);
+	/* From what vault.db shows: the state in memory may name the picture that this very commit brings. */
+	r = state_load_locked(vault, &vault->state);
+	if (r == 0)
+		r = recover_replay_locked(vault);
 	if (r < 0) {
 		commit_fail(vault);
+		vault->changes_lost = true;	/* from here: the packs have them */
 		return log_err(-EIO, "%s: commit %" PRIu64 " is safe in the packs but not in vault.db: read-only until opened again",
 			       vault->path, state->commit);
 	}
@@ -218,7 +217,7 @@ static int find_room_locked(struct vault *vault, uint64_t *ret_reserved)
 	uint64_t pages = pages_size_locked(vault);
 	int r = packs_reserve(vault->packs, journal);
 
-	if (r == -ENOSPC && space_give_up_reserve(vault))
+	if (space_is_short(r) && space_give_up_reserve(vault))
 		r = packs_reserve(vault->packs, journal);
 	if (r < 0)
 		return r;
@@ -238,7 +237,7 @@ static int append_where_room_is_locked(struct vault *vault, struct commit_state 
 
 	if (r < 0) {
 		vault->scarce = true;
-		return r == -ENOSPC ? log_err(r, "%s: the disk below is full: nothing of commit %" PRIu64 " was written; it is tried "
+		return space_is_short(r) ? log_err(r, "%s: the disk below is full: nothing of commit %" PRIu64 " was written; it is tried "
 					      "again when there is room", vault->path, vault->state.commit + 1) : r;
 	}
 	packs_unreserve(vault->packs, reserved);	/* nobody else appends much before we do: the gate is closed */
@@ -316,6 +315,17 @@ static int drain_and_lock(struct vault *vault, pthread_mutex_t **ret_held)
 	}
 }
 
+/* SQLite forbids all changes for the rest of a transaction in which a page could not be read, and does not say so: what is
+ * in it can neither be journalled nor committed. */
+static void look_for_standstill_locked(struct vault *vault)
+{
+	if (vault->read_only || db_exec(&vault->db, "UPDATE settings SET value = value WHERE 0") != -EBADMSG)
+		return;
+	commit_fail(vault);
+	(void)log_err(-EIO, "%s: vault.db cannot be read: changes since commit %" PRIu64 " are lost, the vault is read-only until it "
+		      "is opened again; should that fail, run 'vaultfs rebuild'", vault->path, vault->state.commit);
+}
+
 int commit_behind_gate(struct vault *vault)
 {
 	AUTO(unlock) pthread_mutex_t *held = NULL;
@@ -326,6 +336,11 @@ int commit_behind_gate(struct vault *vault)
 	r = drain_and_lock(vault, &held);
 	if (r == 0)
 		r = commit_write_locked(vault);
+	if (r == -EBADMSG) {
+		if (!held)
+			held = lock_mutex(&vault->db.lock);
+		look_for_standstill_locked(vault);
+	}
 	if (r == 0)
 		checkpoint_long_log(vault);
 	return r;

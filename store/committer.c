@@ -1,5 +1,6 @@
 /* committer.c - who makes commits, and when: whoever asks while none runs, and a thread for time and volume. See commit.h. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -153,6 +154,20 @@ static int on_wal(void *context, sqlite3 *handle, const char *name, int n_pages)
 	return SQLITE_OK;
 }
 
+/* SQLite rolls a whole transaction back by itself where a call on its files fails in the middle of it. From this moment on
+ * readers see what was before. */
+static void on_rollback(void *context)
+{
+	struct committer *c = context;
+
+	if (!c->transaction || c->vault->read_only)
+		return;
+	commit_fail(c->vault);
+	c->vault->changes_lost = true;
+	(void)log_err(-EROFS, "%s: the database gave up its transaction: changes since commit %" PRIu64 " are lost, the vault is "
+		      "read-only until it is opened again", c->vault->path, c->vault->state.commit);
+}
+
 uint64_t commit_wal_size(const struct vault *vault)
 {
 	return vault->committer->wal_size;
@@ -183,7 +198,8 @@ int commit_new(struct vault *vault, unsigned commit_seconds)
 	(void)pthread_cond_init(&c->idle, NULL);
 	(void)pthread_cond_init(&c->unsealed, NULL);
 	vault->committer = c;
-	(void)sqlite3_wal_hook(vault->db.handle, on_wal, c);	/* returns the hook that was there before */
+	(void)sqlite3_wal_hook(vault->db.handle, on_wal, c);	/* both return the hook that was there before */
+	(void)sqlite3_rollback_hook(vault->db.handle, on_rollback, c);
 	return journal_new(vault, &c->journal);
 }
 
@@ -229,6 +245,7 @@ void commit_free(struct committer *c)
 {
 	if (!c)
 		return;
+	(void)sqlite3_rollback_hook(c->vault->db.handle, NULL, NULL);	/* closing may roll back */
 	journal_free(c->journal);
 	(void)pthread_cond_destroy(&c->wake);
 	(void)pthread_cond_destroy(&c->opened);

@@ -41,7 +41,7 @@ static int code_to_errno(sqlite3 *handle, int code)
 	case SQLITE_CANTOPEN:
 		return system ? -system : -EIO;
 	case SQLITE_IOERR:
-		return code == SQLITE_IOERR_NOMEM ? -ENOMEM : system == ENOSPC ? -ENOSPC : -EIO;
+		return code == SQLITE_IOERR_NOMEM ? -ENOMEM : system == ENOSPC || system == EDQUOT ? -system : -EIO;
 	default:
 		return -EIO;
 	}

@@ -329,6 +329,21 @@ static void read_ahead_locked(struct reading *read)
 
 /* ---- reading ---- */
 
+/* The database shows an older moment than memory does (vault->changes_lost). An inode that was written since it is in memory
+ * must not be put together from both. */
+static int refuse_mixture_locked(struct live_inode *inode)
+{
+	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&inode->vault->db.lock);
+	struct inode row;
+	int r = inode_get_locked(inode->vault, inode->id, &row);
+
+	free(TAKE(inode->window));
+	inode->n_window = 0;
+	if (r < 0)
+		return r == -ENOENT ? -EIO : r;
+	return inode->n_writes > 0 || inode->manifest_id != row.manifest_id || live_size(inode) != row.attr.size ? -EIO : 0;
+}
+
 /* One try. -EAGAIN: too much of it is in memory in too many pieces; it has to be drained first. */
 static int read_once(struct reading *read)
 {
@@ -341,7 +356,9 @@ static int read_once(struct reading *read)
 		r = -EAGAIN;
 	if (r == 0 && !(read->covered.n == 1 && read->covered.stretches[0].from == 0 &&
 			read->covered.stretches[0].to >= read->size)) {
-		r = note_extents_locked(read);
+		r = inode->vault->changes_lost ? refuse_mixture_locked(inode) : 0;
+		if (r == 0)
+			r = note_extents_locked(read);
 		if (r == 0)
 			read_ahead_locked(read);
 	}

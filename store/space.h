@@ -2,9 +2,17 @@
 #ifndef VAULTFS_SPACE_H
 #define VAULTFS_SPACE_H
 
+#include <errno.h>
+
 #include "vault_internal.h"
 
 #define SPACE_RESERVE (32u << 20)	/* bytes of the file `reserve` */
+
+/* Is this what a call says when the disk, or what its owner may have of it, is full? */
+static inline bool space_is_short(int negative_errno)
+{
+	return negative_errno == -ENOSPC || negative_errno == -EDQUOT;
+}
 
 /* Make the reserve if it is missing and there is plenty of room. Failing is no error: there just is none. */
 void space_renew_reserve(struct vault *vault);

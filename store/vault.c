@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <malloc.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +70,7 @@ void vault_tune_process(void)
 	(void)mallopt(M_MMAP_THRESHOLD, 4 << 20);
 	(void)mallopt(M_TRIM_THRESHOLD, 32 << 20);
 	(void)mallopt(M_ARENA_MAX, 4);
+	(void)signal(SIGXFSZ, SIG_IGN);
 }
 
 bool vault_is_read_only(const struct vault *vault)
@@ -266,7 +268,7 @@ static int fill_new_vault(struct vault *vault)
 }
 
 /* Take back what creating has made so far, after it failed. */
-static void remove_new_vault(struct vault *vault)
+static void remove_new_vault(struct vault *vault, bool made_directory)
 {
 	static const char *const names[] = { DATABASE, DATABASE "-wal", DATABASE "-shm", "lock", "reserve",
 					     PACKS "/00000001.pack" };
@@ -274,7 +276,8 @@ static void remove_new_vault(struct vault *vault)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		(void)unlinkat(vault->dir_fd, names[i], 0);	/* what is not there need not go */
 	(void)unlinkat(vault->dir_fd, PACKS, AT_REMOVEDIR);
-	(void)rmdir(vault->path);
+	if (made_directory)
+		(void)rmdir(vault->path);
 }
 
 static int open_empty_directory(const char *path, struct vault *vault)
@@ -283,8 +286,6 @@ static int open_empty_directory(const char *path, struct vault *vault)
 	const struct dirent *entry;
 	int fd;
 
-	if (mkdir(path, 0700) < 0 && errno != EEXIST)
-		return log_err(-errno, "%s: cannot create the vault: ", path);
 	vault->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (vault->dir_fd < 0)
 		return errno == ENOTDIR ? log_err(-EEXIST, "%s: is there already, and not a directory", path) :
@@ -309,6 +310,7 @@ int vault_create(const char *path, const struct vault_create_options *options)
 {
 	AUTO(vault) struct vault *vault = new_vault();
 	uint32_t average = options && options->chunk_average ? options->chunk_average : CHUNK_AVERAGE_DEFAULT;
+	bool made_directory;
 	int r;
 
 	if (!vault)
@@ -322,12 +324,17 @@ int vault_create(const char *path, const struct vault_create_options *options)
 			       vault->pack_size);
 	if (getrandom(vault->uuid, sizeof(vault->uuid), 0) != sizeof(vault->uuid))
 		return log_err(-EIO, "%s: no random numbers for its uuid", path);
+	made_directory = mkdir(path, 0700) == 0;
+	if (!made_directory && errno != EEXIST)
+		return log_err(-errno, "%s: cannot create the vault: ", path);
 	r = open_empty_directory(path, vault);
+	if (r < 0 && made_directory)
+		(void)rmdir(path);	/* nothing is in it */
 	if (r < 0)
 		return r;
 	r = fill_new_vault(vault);
 	if (r < 0)
-		remove_new_vault(vault);
+		remove_new_vault(vault, made_directory);
 	return r;
 }
 
@@ -531,9 +538,9 @@ static int roll_forward(struct vault *vault, bool read_only_disk)
 	}
 	log_info("%s: was not closed cleanly: %" PRIu64 " commits are taken over from the packs", vault->path, tail.n_commits);
 	r = recover_replay_locked(vault);
-	if (r == -ENOSPC && space_give_up_reserve(vault))
+	if (space_is_short(r) && space_give_up_reserve(vault))
 		r = recover_replay_locked(vault);
-	if (r != -ENOSPC)
+	if (!space_is_short(r))
 		return r;
 	/* What vault.db shows is whole, only not the latest: better than nothing. */
 	vault->read_only = true;

@@ -50,6 +50,7 @@ struct vault {
 	void *changed_context;
 
 	_Atomic bool read_only;		/* only ever becomes true */
+	_Atomic bool changes_lost;	/* read-only, and rows are as they were at an earlier moment; only ever becomes true */
 	_Atomic bool scarce;		/* the disk below has little room left: commits are small, and looked after more closely */
 	_Atomic bool privileged_xattrs;	/* an xattr outside user.* was ever set; only ever becomes true */
 	_Atomic bool acls;		/* the same of access control lists, which are not counted above */

@@ -32,7 +32,8 @@ struct vault_file;
 
 /* Settings of libraries that hold for the whole process, for a program that does little else than serve vaults: no memory
  * statistics in SQLite (they cost a lock for each allocation), buffers of a chunk's size from the heap instead of fresh
- * pages each. Optional. Call it first, before any other thread runs. */
+ * pages each; and a limit on the size of files (RLIMIT_FSIZE) is an error of the call, -EFBIG, not the end of the process.
+ * Optional. Call it first, before any other thread runs. */
 void vault_tune_process(void);
 
 struct vault_create_options {

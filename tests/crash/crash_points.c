@@ -18,7 +18,7 @@
 
 enum {
 	REACH_MS = 20000,	/* a point that exists is met by then */
-	LATER_MS = 1200,	/* a later passing of it may never come */
+	LATER_MS = 500,	/* a later passing of it may never come */
 	LATER_MOST = 40,	/* passings */
 	TRIES = 8,
 	N_EXTRA = 64,		/* files that a full disk lets go */

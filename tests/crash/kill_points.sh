@@ -6,7 +6,7 @@ seed=${1:-0}
 if [[ $SLOW == 1 ]]; then
   rounds=${2:-46} slack=4 pace=200
 else
-  rounds=${2:-120} slack=1 pace=100
+  rounds=${2:-80} slack=1 pace=100
 fi
 
 # On a disk of its own, which can be filled.
