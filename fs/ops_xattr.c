@@ -8,6 +8,7 @@
 #include "ops.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "reply.h"
@@ -66,6 +67,14 @@ static void reply_value(fuse_req_t req, const char *value, ssize_t n, size_t siz
 		(void)fuse_reply_buf(req, value, (size_t)n);	/* as above */
 }
 
+static void reply_vault_path(fuse_req_t req, const struct fs *fs, size_t size)
+{
+	char path[PATH_MAX];
+
+	vault_path_now(fs->vault, path, sizeof(path));
+	reply_value(req, path, (ssize_t)strlen(path), size);
+}
+
 void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
 	struct fs *fs = fuse_req_userdata(req);
@@ -74,7 +83,7 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 	int absent = check_absent(fs, name);
 
 	if (is_vault_path(ino, name))
-		reply_value(req, fs->vault_path, (ssize_t)strlen(fs->vault_path), size);
+		reply_vault_path(req, fs, size);
 	else if (absent < 0)
 		reply_failure(req, absent);
 	else

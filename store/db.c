@@ -10,6 +10,7 @@
 
 #include "log.h"
 #include "schema.h"
+#include "vfs.h"
 
 #define CACHE_KIB 32768		/* of pages; dirty ones stay in memory till the commit (no spilling) */
 #define BUSY_MS 10000		/* a checkpoint or a reader may be in the way of opening and closing */
@@ -229,34 +230,61 @@ static char *immutable_uri(const char *path)
 	return uri;
 }
 
-static int open_handle(struct db *db, const char *path, unsigned flags)
+/* What SQLite is to open: the file in the directory that we hold, malloc'ed. Without /proc, the path. */
+static char *name_in(int dir_fd, const char *path)
 {
+	const char *slash = strrchr(path, '/');
+	char *name = NULL;
+
+	if (dir_fd < 0)
+		return strdup(path);
+	if (asprintf(&name, "/proc/self/fd/%d/%s", dir_fd, slash ? slash + 1 : path) < 0)
+		return NULL;
+	*strrchr(name, '/') = '\0';
+	if (access(name, F_OK) < 0) {
+		free(name);
+		return strdup(path);
+	}
+	name[strlen(name)] = '/';
+	return name;
+}
+
+/* Names and tags are for the owner only; the log and its index get the same mode from it. */
+static int create_file(struct db *db, const char *name)
+{
+	int fd = open(name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return log_err(-errno, "%s: ", db->path);
+	(void)close(fd);	/* nothing was written */
+	return 0;
+}
+
+static int open_handle(struct db *db, int dir_fd, unsigned flags)
+{
+	AUTO(free) char *name = name_in(dir_fd, db->path);
 	AUTO(free) char *uri = NULL;
-	int open_flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | (flags & DB_OPEN_FOLLOW ? 0 : SQLITE_OPEN_NOFOLLOW);
-	int code;
+	int open_flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | SQLITE_OPEN_NOFOLLOW;
+	const char *vfs = vfs_name();
+	int r = vfs ? 0 : -ENOTSUP;
 
 	open_flags |= flags & (DB_OPEN_READ_ONLY | DB_OPEN_IMMUTABLE) ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
 	if (flags & DB_OPEN_CREATE)
 		open_flags |= SQLITE_OPEN_CREATE;
-	if (flags & DB_OPEN_IMMUTABLE) {
-		uri = immutable_uri(path);
-		if (!uri)
-			return log_err(-ENOMEM, "%s: no memory to open it", path);
+	if (name && flags & DB_OPEN_IMMUTABLE) {
+		uri = immutable_uri(name);
 		open_flags |= SQLITE_OPEN_URI;
 	}
-	if (flags & DB_OPEN_CREATE) {
-		/* Names and tags are for the owner only; the log and its index get the same mode from it. */
-		int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-
-		if (fd < 0)
-			return log_err(-errno, "%s: ", path);
-		(void)close(fd);	/* nothing was written */
-	}
-	code = sqlite3_open_v2(uri ? uri : path, &db->handle, open_flags, NULL);
-	return db_errno(db, code, "opening the database");
+	if (!name || (flags & DB_OPEN_IMMUTABLE && !uri))
+		return log_err(-ENOMEM, "%s: no memory to open it", db->path);
+	if (r == 0 && flags & DB_OPEN_CREATE)
+		r = create_file(db, name);
+	if (r < 0)
+		return r;
+	return db_errno(db, sqlite3_open_v2(uri ? uri : name, &db->handle, open_flags, vfs), "opening the database");
 }
 
-int db_open(struct db *db, const char *path, unsigned flags)
+int db_open_in(struct db *db, int dir_fd, const char *path, unsigned flags)
 {
 	int r;
 
@@ -266,7 +294,7 @@ int db_open(struct db *db, const char *path, unsigned flags)
 	if (!db->path)
 		r = log_err(-ENOMEM, "%s: no memory to open it", path);
 	else
-		r = open_handle(db, path, flags);
+		r = open_handle(db, dir_fd, flags);
 	if (r == 0)
 		r = defend(db);
 	if (r == 0 && !(flags & DB_OPEN_CREATE))
@@ -280,6 +308,11 @@ int db_open(struct db *db, const char *path, unsigned flags)
 	if (r < 0)
 		db_close(db);
 	return r;
+}
+
+int db_open(struct db *db, const char *path, unsigned flags)
+{
+	return db_open_in(db, -1, path, flags);
 }
 
 void db_close(struct db *db)

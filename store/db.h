@@ -48,13 +48,16 @@ enum db_open_flags {
 	DB_OPEN_READ_ONLY = 1,	/* beside a writer */
 	DB_OPEN_IMMUTABLE = 2,	/* on a read-only disk, nobody writes */
 	DB_OPEN_CREATE = 4,	/* make a new database with this program's schema */
-	DB_OPEN_FOLLOW = 8,	/* the path leads through symbolic links of ours; otherwise it may not */
 };
 
 /* Open `path` with the safe settings, check that its schema is this version's to the letter, migrate an older one, prepare
  * every query.
  *   Errors  -EINVAL a foreign schema; -ENOTSUP newer; -EBADMSG not a database or damaged; errno of the disk. Logged. */
 int db_open(struct db *db, const char *path, unsigned flags);
+
+/* The same for the file of that name in the directory `dir_fd`, which stays open till db_close(). The rest of `path` is for
+ * messages: the directory may be renamed meanwhile, and another one put in its place, which is then never touched. */
+int db_open_in(struct db *db, int dir_fd, const char *path, unsigned flags);
 void db_close(struct db *db);
 
 /* The statement, reset and unbound: guard it with AUTO(query). */

@@ -418,7 +418,6 @@ int picture_write(struct vault *vault, const _Atomic bool *stop)
 	AUTO(writer) struct writer w = { .vault = vault, .stop = stop };
 	struct vault reader = { .path = vault->path };
 	struct commit_state state;
-	char path[64];
 	int r = codec_context_new(&w.codec);
 
 	if (r < 0)
@@ -427,9 +426,7 @@ int picture_write(struct vault *vault, const _Atomic bool *stop)
 	if (!w.piece)
 		return log_err(-ENOMEM, "%s: no memory to write a picture", vault->path);
 	chunker_init(&w.chunker, &vault->chunking);
-	/* By the directory we hold, not by its name: it may have been renamed, and another vault may stand in its place. */
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d/vault.db", vault->dir_fd);	/* fits */
-	r = db_open(&reader.db, path, DB_OPEN_READ_ONLY | DB_OPEN_FOLLOW);
+	r = db_open_in(&reader.db, vault->dir_fd, vault->db.path, DB_OPEN_READ_ONLY);
 	if (r < 0)
 		return r;
 	KILL_POINT(picture);

@@ -83,6 +83,22 @@ const char *vault_path(const struct vault *vault)
 	return vault->path;
 }
 
+void vault_path_now(const struct vault *vault, char *buffer, size_t size)
+{
+	char held[64];
+	struct stat of_path, of_held;
+	ssize_t n;
+
+	(void)snprintf(held, sizeof(held), "/proc/self/fd/%d", vault->dir_fd);	/* fits */
+	n = readlink(held, buffer, size - 1);
+	if (n > 0)
+		buffer[n] = '\0';
+	/* What the link says of a directory that is gone, or cannot be seen from here, leads somewhere else. */
+	if (n <= 0 || stat(buffer, &of_path) < 0 || fstat(vault->dir_fd, &of_held) < 0 || of_path.st_dev != of_held.st_dev ||
+	    of_path.st_ino != of_held.st_ino)
+		(void)snprintf(buffer, size, "%s", vault->path);
+}
+
 void vault_uuid(const struct vault *vault, uint8_t ret_uuid[16])
 {
 	memcpy(ret_uuid, vault->uuid, sizeof(vault->uuid));
@@ -253,7 +269,7 @@ static int fill_new_vault(struct vault *vault)
 	if (r == 0)
 		r = packs_start_writing(vault->packs, (struct place){ 0, 0 });
 	if (r == 0)
-		r = db_open(&vault->db, database, DB_OPEN_CREATE);
+		r = db_open_in(&vault->db, vault->dir_fd, database, DB_OPEN_CREATE);
 	if (r == 0)
 		r = make_machinery(vault, NULL);
 	if (r == 0)
@@ -375,7 +391,7 @@ static uint64_t shown_commit(const struct vault *vault, const char *database)
 	uint8_t uuid[16];
 	int r;
 
-	if (faccessat(vault->dir_fd, DATABASE, F_OK, 0) < 0 || db_open(&reader.db, database, DB_OPEN_READ_ONLY) < 0)
+	if (faccessat(vault->dir_fd, DATABASE, F_OK, 0) < 0 || db_open_in(&reader.db, vault->dir_fd, database, DB_OPEN_READ_ONLY) < 0)
 		return 0;
 	{
 		AUTO(unlock) pthread_mutex_t *held = lock_mutex(&reader.db.lock);
@@ -465,7 +481,7 @@ static int build_database(struct vault *vault, unsigned flags)
 	if (r == 0)
 		r = open_packs(vault);
 	if (r == 0)
-		r = db_open(&vault->db, fresh, DB_OPEN_CREATE);
+		r = db_open_in(&vault->db, vault->dir_fd, fresh, DB_OPEN_CREATE);
 	if (r == 0) {
 		AUTO(unlock) pthread_mutex_t *held = lock_mutex(&vault->db.lock);
 
@@ -505,7 +521,7 @@ static int open_database(struct vault *vault, bool read_only_disk)
 	} else if (!vault->read_only) {
 		remove_leftovers(vault);
 	}
-	r = db_open(&vault->db, database, flags);
+	r = db_open_in(&vault->db, vault->dir_fd, database, flags);
 	if (r == -EBADMSG)
 		return log_err(r, "%s: vault.db is damaged: run 'vaultfs rebuild %s', which makes it anew from the packs",
 			       vault->path, vault->path);

@@ -128,8 +128,11 @@ int vault_check(const char *path, const struct vault_check_options *options, str
 
 bool vault_is_read_only(const struct vault *vault);
 
-/* The vault directory's absolute path; borrowed until vault_close(). */
+/* The vault directory's absolute path when it was opened; borrowed until vault_close(). */
 const char *vault_path(const struct vault *vault);
+
+/* The same as it is now: the directory may have been renamed since. Put into `buffer`, of PATH_MAX bytes. */
+void vault_path_now(const struct vault *vault, char *buffer, size_t size);
 
 /* 16 bytes. */
 void vault_uuid(const struct vault *vault, uint8_t ret_uuid[16]);
