@@ -147,10 +147,16 @@ static void run_copy(struct twin_player *player, const struct twin_op *op, struc
 	twin_say(answer, " %jd %jd", (intmax_t)in, (intmax_t)out);
 }
 
+/* A pipe is given pages that still are the file's, and what becomes of them is not said. */
 static void run_sendfile(struct twin_player *player, const struct twin_op *op, struct twin_answer *answer)
 {
 	off_t in = op->offset;
+	struct stat st;
 
+	if (fstat(twin_slot(player, op->slot2), &st) == 0 && S_ISFIFO(st.st_mode)) {
+		twin_say(answer, "pipe");
+		return;
+	}
 	twin_say_result(answer, sendfile(twin_slot(player, op->slot2), twin_slot(player, op->slot), &in,
 					 (size_t)op->length));
 }
