@@ -30,8 +30,15 @@ mount --bind "$WORK/fuse.conf" /etc/fuse.conf
 SCRATCH_MOUNTS+=(/dev/fuse /etc/fuse.conf)
 chown "$USER_ID:$USER_ID" "$WORK" "$MNT"
 
-part "mounted by a user, for himself"
+part "a vault that never had a list"
 expect "init by a user" as_user "$USER_ID" "$VAULTFS" init "$VAULT"
+expect "mount for others" as_user "$USER_ID" "$VAULTFS" mount -o commit=1,allow_other "$VAULT" "$MNT"
+expect "a file" as_user "$USER_ID" bash -c "mkdir '$MNT/plain' && echo for all >'$MNT/plain/file'"
+expect_equal "others read it" "$(as_user "$OTHER_ID" cat "$MNT/plain/file")" "for all"
+fails_with 'Permission denied' as_user "$OTHER_ID" bash -c "echo >>'$MNT/plain/file'"
+expect "umount by a user" as_user "$USER_ID" "$VAULTFS" umount "$MNT"
+
+part "mounted by a user, for himself"
 expect "mount by a user" as_user "$USER_ID" "$VAULTFS" mount -o commit=1 "$VAULT" "$MNT"
 expect "files of a user" as_user "$USER_ID" bash -ec "
   cd '$MNT'
