@@ -542,8 +542,10 @@ static int roll_forward(struct vault *vault, bool read_only_disk)
 	if (r < 0)
 		return r;
 	KILL_POINT(recover);
-	if (tail.cut_forbidden)
-		vault->at_odds = vault->read_only = true;
+	if (tail.cut_forbidden) {
+		vault->at_odds = true;
+		vault->read_only = true;
+	}
 	if (tail.n_commits == 0)
 		return 0;
 	if (read_only_disk) {

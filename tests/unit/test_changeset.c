@@ -107,7 +107,7 @@ static int one_piece(void *context, size_t i, uint8_t *buffer, uint32_t *ret_siz
 /* SQLite 3.40 reads these for ever. */
 static void journal_apply__refuses_what_is_cut_off(void **state)
 {
-	static const char *const rows[] = { "T\x02\x01\x01x", "P\x21", "T\x01\x01" "dropped" };
+	static const char *const rows[] = { "T\x02\x01\x01x", "P\x21", "T\1\1dropped" };
 	struct fixture *f = *state;
 	pthread_mutex_t *held = lock_mutex(&f->vault->db.lock);
 
