@@ -10,18 +10,16 @@
 #include "orphans.h"
 #include "reply.h"
 
-/* NFS servers ask for "." and ".."; they are not stored. */
+/* NFS servers ask for "." and ".."; they are not stored. They ask only for what the kernel does not know any more, so that
+ * an inode without a name is gone, purged or not. */
 static int lookup_dots(struct fs *fs, uint64_t id, const char *name, struct vault_attr *ret)
 {
 	uint64_t parent = id;
+	int r = name[1] == '.' ? vault_parent(fs->vault, id, &parent) : 0;
 
-	if (name[1] == '.') {
-		int r = vault_parent(fs->vault, id, &parent);
-
-		if (r < 0)
-			return r;
-	}
-	return vault_getattr(fs->vault, parent, ret);
+	if (r == 0)
+		r = vault_getattr(fs->vault, parent, ret);
+	return r == 0 && ret->nlink == 0 ? -ENOENT : r;
 }
 
 static bool is_dots(const char *name)

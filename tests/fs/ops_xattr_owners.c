@@ -167,11 +167,11 @@ static void sizes_of_values(void)
 	EQUAL(OK(getxattr("file", "user.x", NULL, 0)), 2000);
 }
 
-/* As many short names as a list of 64 KiB holds; then no more, until one goes. */
+/* As many names as a list of 64 KiB holds; then no more, until one goes. */
 static void as_many_as_a_list_holds(void)
 {
 	static char list[XATTR_LIST_MAX];
-	char name[32];
+	char name[128];
 	int n = 0, met = 0;
 	ssize_t size;
 
@@ -179,21 +179,20 @@ static void as_many_as_a_list_holds(void)
 		ops_skip("ext4 keeps all attributes of a file in one block");
 	ops_make_file("file", 1);
 	for (;; n++) {
-		snprintf(name, sizeof name, "user.%05d", n);
+		snprintf(name, sizeof name, "user.%0100d", n);
 		if (setxattr("file", name, "v", 1, XATTR_CREATE) < 0)
 			break;
 	}
 	EQUAL(errno, ENOSPC);
-	CHECK(n > 5000);
+	CHECK(n > 600);
 	size = OK(listxattr("file", list, sizeof list));
 	for (ssize_t at = 0; at < size; at += (ssize_t)strlen(list + at) + 1)
 		met++;
 	EQUAL(met, n);
-	OK(setxattr("file", "user.00000", "other", 5, XATTR_REPLACE)); /* no longer list */
+	OK(setxattr("file", list, "other", 5, XATTR_REPLACE)); /* no longer list */
 	FAILS(ENOSPC, setxattr("file", name, "v", 1, 0));
-	OK(removexattr("file", "user.00001"));
+	OK(removexattr("file", list));
 	OK(setxattr("file", name, "v", 1, 0));
-	EQUAL(OK(getxattr("file", "user.02500", name, sizeof name)), 1);
 	OK(unlink("file"));
 }
 
