@@ -46,7 +46,7 @@ static struct timespec in_ms(int64_t ms)
 {
 	struct timespec until;
 
-	(void)clock_gettime(CLOCK_REALTIME, &until);	/* cannot fail for this clock */
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);	/* cannot fail for this clock */
 	until.tv_nsec += (ms % 1000) * 1000000;
 	until.tv_sec += ms / 1000 + until.tv_nsec / SECOND_NS;
 	until.tv_nsec %= SECOND_NS;
@@ -61,12 +61,12 @@ static bool sleep_until_commit(struct background *b, uint64_t *seen)
 	bool on;
 
 	(void)pthread_mutex_lock(&b->lock);
-	while (!b->stopping && pthread_cond_timedwait(&b->wake, &b->lock, &until) != ETIMEDOUT)
+	while (!b->stopping && pthread_cond_clockwait(&b->wake, &b->lock, CLOCK_MONOTONIC, &until) != ETIMEDOUT)
 		;
 	until = in_ms(LOOK_AGAIN_MS);
 	b->n_asleep++;
 	while (!b->stopping && b->n_commits == *seen)
-		if (pthread_cond_timedwait(&b->wake, &b->lock, &until) == ETIMEDOUT)
+		if (pthread_cond_clockwait(&b->wake, &b->lock, CLOCK_MONOTONIC, &until) == ETIMEDOUT)
 			break;
 	b->n_asleep--;
 	*seen = b->n_commits;

@@ -110,7 +110,7 @@ static void nap_locked(struct worker *worker)
 	struct workers *workers = worker->pool;
 	struct timespec until;
 
-	(void)clock_gettime(CLOCK_REALTIME, &until);	/* cannot fail for this clock */
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);	/* cannot fail for this clock */
 	until.tv_nsec += NAP_NS;
 	if (until.tv_nsec >= 1000000000) {
 		until.tv_nsec -= 1000000000;
@@ -118,7 +118,7 @@ static void nap_locked(struct worker *worker)
 	}
 	workers->napping = true;
 	workers->n_sleeping++;
-	(void)pthread_cond_timedwait(&workers->wake, &workers->lock, &until);	/* more, something larger, or time */
+	(void)pthread_cond_clockwait(&workers->wake, &workers->lock, CLOCK_MONOTONIC, &until);	/* more, something larger, or time */
 	workers->n_sleeping--;
 	workers->napping = false;
 	worker->eager = true;
