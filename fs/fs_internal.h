@@ -32,6 +32,7 @@ struct fs {
 	const struct fs_options *options;
 	const char *vault_path;			/* absolute */
 	const char *mount_point;		/* absolute */
+	uint64_t device;			/* of our filesystem, as place.c writes it; 0 = not known */
 	bool read_only;
 	bool no_opendir;			/* the kernel does without OPENDIR and RELEASEDIR */
 	bool acls;				/* the kernel enforces access control lists and leaves the umask to us */

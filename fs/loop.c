@@ -197,13 +197,13 @@ static void nudge_threads_locked(struct loop *loop)
 
 	for (unsigned i = 0; i < loop->n_threads; i++)
 		(void)pthread_kill(loop->threads[i], SIGNALS_WAKE);	/* an ended one is not joined yet, so it exists */
-	(void)clock_gettime(CLOCK_REALTIME, &until);
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_nsec += STOP_RETRY_NS;
 	if (until.tv_nsec >= 1000000000) {
 		until.tv_nsec -= 1000000000;
 		until.tv_sec++;
 	}
-	(void)pthread_cond_timedwait(&loop->changed, &loop->lock, &until);	/* a time-out is as good */
+	(void)pthread_cond_clockwait(&loop->changed, &loop->lock, CLOCK_MONOTONIC, &until);	/* a time-out is as good */
 }
 
 void loop_wait(struct fs *fs)
@@ -222,6 +222,14 @@ void loop_wait(struct fs *fs)
 	(void)pthread_mutex_unlock(&loop->lock);
 	for (unsigned i = 0; i < loop->n_threads; i++)
 		(void)pthread_join(loop->threads[i], NULL);
+}
+
+bool loop_is_over(struct loop *loop)
+{
+	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&loop->lock);
+
+	(void)held;
+	return loop->n_running == 0;
 }
 
 void loop_free(struct loop *loop)

@@ -14,6 +14,9 @@ void loop_stop(struct fs *fs);
 /* Wait until the filesystem was unmounted or loop_stop() was called, and all threads of the loop have ended. */
 void loop_wait(struct fs *fs);
 
+/* Have all threads of the loop ended? Does not wait. */
+bool loop_is_over(struct loop *loop);
+
 /* After loop_wait(), when nobody calls loop_stop() any more; NULL is fine. */
 void loop_free(struct loop *loop);
 

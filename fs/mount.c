@@ -21,6 +21,7 @@
 #include "loop.h"
 #include "orphans.h"
 #include "park.h"
+#include "place.h"
 #include "session.h"
 #include "signals.h"
 
@@ -173,8 +174,10 @@ static void stop_threads(struct fs *fs)
 
 static int serve(struct fs *fs, struct daemon *daemon)
 {
-	int r = start_threads(fs);
+	int r;
 
+	place_note(fs);
+	r = start_threads(fs);
 	if (r < 0) {
 		if (fs->loop)
 			loop_stop(fs);

@@ -12,6 +12,7 @@
 #include "auto.h"
 #include "negotiate.h"
 #include "ops.h"
+#include "place.h"
 
 static const struct fuse_lowlevel_ops operations = {
 	.init = op_init,
@@ -129,7 +130,8 @@ static void cut_device(int device)
 void session_unmount(struct fs *fs)
 {
 	fuse_session_exit(fs->session);		/* late replies then fail in silence */
-	if (atomic_load(&fs->detached))
+	/* libfuse would unmount by the path. */
+	if (atomic_load(&fs->detached) || (fs->device != 0 && !place_is_ours(fs, fs->mount_point)))
 		cut_device(fuse_session_fd(fs->session));
 	fuse_session_unmount(fs->session);
 }

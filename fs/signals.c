@@ -16,10 +16,12 @@
 
 #include "auto.h"
 #include "loop.h"
+#include "place.h"
 
 #define SETTLE_STEP_MS 5
 #define SETTLE_QUIET_MS 50
 #define SETTLE_MOST_MS 20000
+#define END_MOST_MS 2000
 
 struct signals {
 	struct fs *fs;
@@ -106,28 +108,57 @@ static void write_back(struct fs *fs, int fd)
 	(void)vault_sync(fs->vault);	/* it has logged, and vault_close() will say it again */
 }
 
-/* The mount is in use: take its name away, write back what came meanwhile, and cut off who still uses it. */
-static void end_busy(struct fs *fs)
+/* Cut off who still uses the filesystem. */
+static void cut_off(struct fs *fs)
 {
-	AUTO(fd) int fd = open(fs->mount_point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	log_warn("%s: still in use; programs that use it get errors from now on", fs->mount_point);
+	loop_stop(fs);
+}
 
-	log_warn("%s: still in use; programs that use it will get errors", fs->mount_point);
-	if (unmount(fs->mount_point, true) == 0)	/* at worst the name stays until the session is gone */
+/* The mount at `place` is in use: take its name away, and write back what came meanwhile. */
+static void end_busy(struct fs *fs, const char *place)
+{
+	AUTO(fd) int fd = open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (unmount(place, true) == 0)	/* at worst the name stays until the session is gone */
 		atomic_store(&fs->detached, true);
 	write_back(fs, fd);
-	loop_stop(fs);
+	cut_off(fs);
+}
+
+/* Wait a moment for the session to end by itself. It does not where the filesystem is in use without a name that could be
+ * seen from here: it was detached before, or it is mounted in another mount namespace too. */
+static bool ends_soon(struct fs *fs)
+{
+	const struct timespec step = { .tv_nsec = SETTLE_STEP_MS * 1000000L };
+
+	for (int ms = 0; ms < END_MOST_MS; ms += SETTLE_STEP_MS) {
+		if (loop_is_over(fs->loop))
+			return true;
+		(void)nanosleep(&step, NULL);	/* a shorter sleep only looks more often */
+	}
+	return false;
 }
 
 static void *ending_thread(void *argument)
 {
 	struct fs *fs = argument;
-	int fd = open(fs->mount_point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char *place = place_find(fs);
+	int fd = place ? open(place, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
 
 	write_back(fs, fd);
 	if (fd >= 0)
 		(void)close(fd);	/* else it would be us who use the mount */
-	if (unmount(fs->mount_point, false) < 0)
-		end_busy(fs);
+	for (; place; place = place_find(fs)) {
+		AUTO(free) char *old = place;
+
+		if (unmount(place, false) < 0) {
+			end_busy(fs, place);
+			return NULL;
+		}
+	}
+	if (!ends_soon(fs))
+		cut_off(fs);
 	return NULL;
 }
 
