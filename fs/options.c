@@ -190,6 +190,8 @@ static int parse_word(struct fs_options *options, char *word)
 			return r < 0 ? r : 0;
 		*equals = '=';
 	}
+	if (strcmp(word, "remount") == 0)
+		return log_err(-EINVAL, "mount option remount: the kernel's to do; call it with: mount -i -o remount");
 	return log_err(-EINVAL, "unknown mount option: %s", word);
 }
 

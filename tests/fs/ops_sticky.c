@@ -204,6 +204,8 @@ static int use_what_is_open(void *context)
 
 	EQUAL(OK(pread(fds[0], bytes, 5, 0)), 5);
 	EQUAL(OK(pwrite(fds[0], "new", 3, 5)), 3);
+	OK(ftruncate(fds[0], 100));
+	OK(ftruncate(fds[0], 8));
 	OK(close(FD(openat(fds[1], "file", O_RDONLY | O_CLOEXEC))));
 	FAILS(EACCES, openat(fds[1], "../../closed/dir/file", O_RDONLY | O_CLOEXEC));
 	OK(fchdir(fds[1]));

@@ -80,6 +80,8 @@ for bad in nonsense commit=x commit= commit=0 commit=-1 cache=x uid=bob commit=9
   grep -qF -- "${bad%%=*}" <<<"$ERR" || fail "-o $bad: '$ERR' does not name it"
   mounted && fail "-o $bad: mounted all the same"
 done
+misused "$VAULTFS" mount "$VAULT" "$MNT" -o remount,ro
+[[ $ERR == *"mount -i -o remount"* ]] || fail "-o remount: '$ERR' does not say what to call"
 misused "$VAULTFS" mount "$VAULT"
 misused "$VAULTFS" mount
 misused "$VAULTFS" mount "$VAULT" "$MNT" more
