@@ -6,8 +6,11 @@
 #include "digest.h"
 
 #include <errno.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <xxhash.h>
 
@@ -18,10 +21,11 @@ struct digest_stream {
 	EVP_MD_CTX *md;
 };
 
-static pthread_once_t init_once = PTHREAD_ONCE_INIT;
-static const EVP_MD *sha256;      /* written under init_once; never freed: other threads' contexts use it */
-static pthread_key_t context_key; /* written under init_once */
-static int init_result;           /* written under init_once */
+static pthread_mutex_t init_lock = PTHREAD_MUTEX_INITIALIZER;	/* guards the making of the rest; a leaf */
+static _Atomic bool ready;        /* the rest is there, and never changes any more */
+static const EVP_MD *sha256;      /* never freed: other threads' contexts use it */
+static bool has_key;
+static pthread_key_t context_key;
 
 /* What the key holds, readable without a call; the key is there for its destructor at the thread's end. */
 static _Thread_local EVP_MD_CTX *thread_context;
@@ -32,21 +36,34 @@ static void context_destroy(void *context)
 	thread_context = NULL;
 }
 
-static void init(void)
+static int init_locked(void)
 {
-	if (pthread_key_create(&context_key, context_destroy) != 0) {
-		init_result = log_err(-ENOMEM, "SHA-256: no thread-specific key left");
-		return;
-	}
+	if (!has_key && pthread_key_create(&context_key, context_destroy) != 0)
+		return log_err(-ENOMEM, "SHA-256: no thread-specific key left");
+	has_key = true;
 	sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL);
-	if (!sha256)
-		init_result = log_err(-ENOTSUP, "SHA-256: libcrypto does not offer it");
+	if (sha256)
+		return 0;
+	if (ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE)
+		return log_err(-ENOMEM, "SHA-256: no memory for it");
+	return log_err(-ENOTSUP, "SHA-256: libcrypto does not offer it");
 }
 
+/* Tried again where it failed: there may be memory again. */
 int digest_init(void)
 {
-	(void)pthread_once(&init_once, init); /* fails only for an object that was never initialised */
-	return init_result;
+	AUTO(unlock) pthread_mutex_t *held = NULL;
+	int r;
+
+	if (atomic_load_explicit(&ready, memory_order_acquire))
+		return 0;
+	held = lock_mutex(&init_lock);
+	if (ready)
+		return 0;
+	r = init_locked();
+	if (r == 0)
+		atomic_store_explicit(&ready, true, memory_order_release);
+	return r;
 }
 
 /* A stream hashes on its own object: the thread's context may be in use between two updates. */
@@ -86,6 +103,12 @@ static int failed(void)
 	return log_err(-EIO, "SHA-256: libcrypto failed");
 }
 
+/* A context that begins a digest it knows needs nothing but memory. */
+static int start(EVP_MD_CTX *context)
+{
+	return EVP_DigestInit_ex2(context, sha256, NULL) == 1 ? 0 : log_err(-ENOMEM, "SHA-256: no memory to begin");
+}
+
 static int final(EVP_MD_CTX *context, struct digest *ret)
 {
 	struct digest digest;
@@ -102,10 +125,10 @@ int digest_sha256(const void *data, size_t size, struct digest *ret)
 	EVP_MD_CTX *context = NULL;
 	int r = thread_context_get(&context);
 
+	if (r == 0)
+		r = start(context);
 	if (r < 0)
 		return r;
-	if (EVP_DigestInit_ex2(context, sha256, NULL) != 1)
-		return failed();
 	if (size > 0 && EVP_DigestUpdate(context, data, size) != 1)
 		return failed();
 	return final(context, ret);
@@ -119,10 +142,10 @@ int digest_stream_new(struct digest_stream **ret)
 	if (!stream)
 		return log_err(-ENOMEM, "SHA-256: no memory for a stream");
 	r = context_new(&stream->md);
+	if (r == 0)
+		r = start(stream->md);
 	if (r < 0)
 		return r;
-	if (EVP_DigestInit_ex2(stream->md, sha256, NULL) != 1)
-		return failed();
 	*ret = TAKE(stream);
 	return 0;
 }
@@ -138,9 +161,10 @@ int digest_stream_final(struct digest_stream *stream, struct digest *ret)
 {
 	struct digest digest;
 	int r = final(stream->md, &digest);
+	int started = start(stream->md);
 
-	if (EVP_DigestInit_ex2(stream->md, sha256, NULL) != 1 && r == 0)
-		r = failed();
+	if (r == 0)
+		r = started;
 	if (r == 0)
 		*ret = digest;
 	return r;

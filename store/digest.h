@@ -15,7 +15,7 @@ struct digest {
 
 /* Look up the SHA-256 implementation; done once per process, and by itself on first use. Calling it early makes a
  * broken libcrypto known at start.
- *   Errors   -ENOTSUP libcrypto offers no SHA-256 (logged, once).
+ *   Errors   -ENOTSUP libcrypto offers no SHA-256; -ENOMEM; both logged, and tried again by the next call.
  *   Threads  any. */
 int digest_init(void);
 
@@ -30,11 +30,11 @@ struct digest_stream;
 /* *ret is released with digest_stream_free(). Errors as digest_sha256(). */
 int digest_stream_new(struct digest_stream **ret);
 
-/* Append `size` bytes. -EIO (logged). */
+/* Append `size` bytes.  -EIO (logged). */
 int digest_stream_update(struct digest_stream *stream, const void *data, size_t size);
 
 /* The SHA-256 of all that was appended; the stream then starts anew with no bytes, also after a failure.
- *   Errors  -EIO (logged). */
+ *   Errors  -EIO, -ENOMEM (logged). */
 int digest_stream_final(struct digest_stream *stream, struct digest *ret);
 
 /* NULL is fine. */
