@@ -208,16 +208,16 @@ int background_start(struct vault *vault)
 	(void)pthread_mutex_init(&b->lock, NULL);	/* fails only with attributes, as the next */
 	(void)pthread_cond_init(&b->wake, NULL);
 	r = db_open_in(&b->checkpoints, vault->dir_fd, vault->db.path, 0);
-	vault->background = b;
-	if (r == 0) {
-		r = -pthread_create(&b->checkpointer, NULL, checkpoint_thread, b);
-		b->started[0] = r == 0;
-	}
+	vault->background = b;	/* on failure release frees what there is */
+	if (r < 0)
+		return r;
+	r = -pthread_create(&b->checkpointer, NULL, checkpoint_thread, b);
+	b->started[0] = r == 0;
 	if (r == 0) {
 		r = -pthread_create(&b->janitor, NULL, janitor_thread, b);
 		b->started[1] = r == 0;
 	}
-	return r;	/* on failure release frees what there is */
+	return r < 0 ? log_err(r, "%s: cannot start its threads: ", vault->path) : 0;
 }
 
 void background_stop(struct background *b)
