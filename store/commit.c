@@ -127,6 +127,9 @@ static int append_commit_locked(struct vault *vault, struct commit_state *ret)
 	uint64_t checksum;
 	int r = journal_write_locked(vault->committer->journal, fields.commit, &fields.n_parts, &fields.journal_size);
 
+	/* What is written behind a transaction that was given up would stand for itself. */
+	if (r == 0 && sqlite3_get_autocommit(vault->db.handle))
+		r = -EROFS;
 	if (r < 0)
 		return r;
 	KILL_POINT(commit_journalled);

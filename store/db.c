@@ -52,8 +52,10 @@ int db_errno(struct db *db, int code, const char *what)
 {
 	if (code == SQLITE_OK)
 		return 0;
+	/* The session extension and some others return a code without a message. */
 	return log_err(code_to_errno(db->handle, code), "%s: %s: %s", db->path, what,
-		       db->handle ? sqlite3_errmsg(db->handle) : sqlite3_errstr(code));
+		       db->handle && (sqlite3_errcode(db->handle) & 0xff) == (code & 0xff) ? sqlite3_errmsg(db->handle) :
+											      sqlite3_errstr(code));
 }
 
 int db_step(struct db *db, sqlite3_stmt *statement)
@@ -109,8 +111,9 @@ int db_commit(struct db *db)
 
 void db_rollback(struct db *db)
 {
+	/* Prepared long before: it must not need the memory whose want led here. */
 	if (!sqlite3_get_autocommit(db->handle))
-		(void)db_exec(db, "ROLLBACK");	/* logged if it fails; then closing gives it up */
+		(void)step_plain(db, db->abort);	/* logged if it fails; then closing gives it up */
 }
 
 int savepoint_begin(struct db *db, struct savepoint *ret)
@@ -155,6 +158,8 @@ static int prepare_all(struct db *db)
 
 	if (r == 0)
 		r = prepare(db, "COMMIT", &db->commit);
+	if (r == 0)
+		r = prepare(db, "ROLLBACK", &db->abort);
 	if (r == 0)
 		r = prepare(db, "SAVEPOINT step", &db->savepoint);
 	if (r == 0)
@@ -327,6 +332,7 @@ void db_close(struct db *db)
 	}
 	(void)sqlite3_finalize(db->begin);
 	(void)sqlite3_finalize(db->commit);
+	(void)sqlite3_finalize(db->abort);
 	(void)sqlite3_finalize(db->savepoint);
 	(void)sqlite3_finalize(db->release);
 	(void)sqlite3_finalize(db->rollback);

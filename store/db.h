@@ -39,7 +39,7 @@ struct db {
 	pthread_mutex_t lock;		/* the metadata lock. Order: an inode's lock, this, then cache, packs, live */
 	sqlite3 *handle;		/* guarded by lock, as all below */
 	sqlite3_stmt **statements[DB_N_SETS];
-	sqlite3_stmt *begin, *commit;			/* of transactions */
+	sqlite3_stmt *begin, *commit, *abort;		/* of transactions */
 	sqlite3_stmt *savepoint, *release, *rollback;	/* of struct savepoint */
 	char *path;			/* for messages */
 };

@@ -9,6 +9,7 @@
 
 #include "chunks.h"
 #include "codec.h"
+#include "commit.h"
 #include "schema.h"
 #include "state.h"
 
@@ -17,6 +18,7 @@
 struct journal {
 	struct vault *vault;
 	sqlite3_session *session;	/* NULL while nothing is recorded */
+	bool compared;			/* the database as of the last commit is attached as well, see record_anew() */
 	struct codec_context *codec;
 	/* of the stream that is being written */
 	uint8_t *raw;			/* RECORD_RAW_MAX bytes, `size` of them filled */
@@ -57,27 +59,91 @@ void journal_free(struct journal *journal)
 	free(journal);
 }
 
-int journal_begin_locked(struct journal *journal)
+static int session_new(struct db *db, sqlite3_session **ret)
 {
-	int code = sqlite3session_create(journal->vault->db.handle, "main", &journal->session);
+	sqlite3_session *session = NULL;
+	int code = sqlite3session_create(db->handle, "main", &session);
 
 	for (size_t i = 0; code == SQLITE_OK && schema_journalled[i]; i++)
-		code = sqlite3session_attach(journal->session, schema_journalled[i]);
-	if (code != SQLITE_OK)
-		journal_end_locked(journal);
-	return db_errno(&journal->vault->db, code, "recording changes");
+		code = sqlite3session_attach(session, schema_journalled[i]);
+	if (code == SQLITE_OK)
+		*ret = session;
+	else if (session)
+		sqlite3session_delete(session);
+	return db_errno(db, code, "recording changes");
+}
+
+int journal_begin_locked(struct journal *journal)
+{
+	return session_new(&journal->vault->db, &journal->session);
 }
 
 void journal_end_locked(struct journal *journal)
 {
+	struct vault *vault = journal->vault;
+
 	if (journal->session)
 		sqlite3session_delete(journal->session);
 	journal->session = NULL;
+	/* Else the next transaction would wait for itself. */
+	if (journal->compared && db_exec(&vault->db, "DETACH before") < 0)
+		commit_fail(vault);
+	journal->compared = false;
+}
+
+/* A session that could not remember a change, for want of memory, says so when it is asked for the changes, and will for
+ * ever. */
+static int take_nothing(void *context, const void *bytes, int size)
+{
+	(void)context;
+	(void)bytes;
+	(void)size;
+	return SQLITE_OK;
 }
 
 bool journal_is_empty_locked(const struct journal *journal)
 {
-	return !journal->session || sqlite3session_isempty(journal->session) != 0;
+	return !journal->session || (sqlite3session_isempty(journal->session) != 0 &&
+				     sqlite3session_changeset_strm(journal->session, take_nothing, NULL) == SQLITE_OK);
+}
+
+/* The database as of the last commit, read beside the open transaction. */
+static int attach_before(struct journal *journal)
+{
+	struct db *db = &journal->vault->db;
+	char *sql;
+	int r;
+
+	if (journal->compared)
+		return 0;
+	/* By the name it was opened under, which leads through the directory that we hold. */
+	sql = sqlite3_mprintf("ATTACH %Q AS before", sqlite3_db_filename(db->handle, "main"));
+	r = sql ? db_exec(db, sql) : -ENOMEM;
+	sqlite3_free(sql);
+	journal->compared = r == 0;
+	return r;
+}
+
+/* Record the open transaction's changes once more in a new session, by comparing all tables. As slow as there are rows, but
+ * a session that has failed cannot be mended, and what it should have recorded was answered long ago. */
+static int record_anew(struct journal *journal)
+{
+	struct db *db = &journal->vault->db;
+	sqlite3_session *session = NULL;
+	int r = attach_before(journal);
+
+	if (r == 0)
+		r = session_new(db, &session);
+	for (size_t i = 0; r == 0 && schema_journalled[i]; i++)
+		r = db_errno(db, sqlite3session_diff(session, "before", schema_journalled[i], NULL), "comparing for the journal");
+	if (r < 0) {
+		if (session)
+			sqlite3session_delete(session);
+		return r;
+	}
+	sqlite3session_delete(journal->session);
+	journal->session = session;
+	return 0;
 }
 
 size_t journal_memory_locked(const struct journal *journal)
@@ -139,9 +205,9 @@ static int take_bytes(void *context, const void *bytes, int size)
 	return w->error ? SQLITE_IOERR : SQLITE_OK;
 }
 
-int journal_write_locked(struct journal *journal, uint64_t commit, uint32_t *ret_n_parts, uint64_t *ret_raw_size)
+static int write_once(struct journal *journal, uint64_t commit)
 {
-	int code, r = 0;
+	int code;
 
 	journal->commit = commit;
 	journal->size = 0;
@@ -153,8 +219,18 @@ int journal_write_locked(struct journal *journal, uint64_t commit, uint32_t *ret
 		return journal->error;
 	if (code != SQLITE_OK)
 		return db_errno(&journal->vault->db, code, "writing the journal");
-	if (journal->size > 0)
-		r = write_part(journal);
+	return journal->size > 0 ? write_part(journal) : 0;
+}
+
+int journal_write_locked(struct journal *journal, uint64_t commit, uint32_t *ret_n_parts, uint64_t *ret_raw_size)
+{
+	int r = write_once(journal, commit);
+
+	if (r == -ENOMEM && journal->session && !sqlite3_get_autocommit(journal->vault->db.handle)) {
+		r = record_anew(journal);
+		if (r == 0)
+			r = write_once(journal, commit);
+	}
 	*ret_n_parts = journal->n_parts;
 	*ret_raw_size = journal->raw_size;
 	return r;
