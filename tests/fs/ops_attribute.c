@@ -83,28 +83,6 @@ static void chown_sets_what_is_asked(void)
 	EQUAL(ops_lstat("file").st_uid, 4294967294u);
 }
 
-static void chown_clears_suid(void)
-{
-	static const struct {
-		mode_t before, after;
-	} rows[] = { { 06755, 0755 }, { 04755, 0755 }, { 02755, 0755 }, { 02745, 02745 }, { 01777, 01777 } };
-
-	if (geteuid() != 0)
-		ops_skip("only root can give files away");
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		ops_make_file("file", 1);
-		OK(chmod("file", rows[i].before));
-		OK(chown("file", 1234, 1234));
-		/* without group execute, sgid means mandatory locking and stays, for who may set it */
-		EQUAL(mode_of("file"), rows[i].after);
-		OK(unlink("file"));
-	}
-	OK(mkdir("dir", 0755));
-	OK(chmod("dir", 06755));
-	OK(chown("dir", 1234, 1234));
-	EQUAL(mode_of("dir"), 06755);
-}
-
 /* Which change of content clears which bits, by who it is. */
 static void change_content(const char *how)
 {
@@ -141,45 +119,6 @@ static void suid_goes_with_the_content(void)
 			OK(unlink("file"));
 		}
 	}
-}
-
-static void suid_stays_for_root(void)
-{
-	int fd;
-
-	if (geteuid() != 0)
-		ops_skip("root keeps the bits, others do not");
-	ops_make_file("file", 100);
-	OK(chmod("file", 06755));
-	fd = FD(open("file", O_RDWR | O_CLOEXEC));
-	OK(pwrite(fd, "x", 1, 0));
-	OK(ftruncate(fd, 10));
-	EQUAL(mode_of("file"), 06755);
-}
-
-static void setgid_directories_hand_their_group_on(void)
-{
-	struct stat st;
-
-	if (geteuid() != 0)
-		ops_skip("needs a group that is not our own");
-	OK(mkdir("dir", 0755));
-	OK(chown("dir", (uid_t)-1, 4321));
-	OK(chmod("dir", 02755));
-	ops_make_file("dir/file", 1);
-	OK(mkdir("dir/sub", 0755));
-	OK(symlink("x", "dir/link"));
-	OK(mkfifo("dir/pipe", 0600));
-	st = ops_lstat("dir/file");
-	EQUAL(st.st_gid, 4321);
-	EQUAL(st.st_mode & 07777, 0644);
-	st = ops_lstat("dir/sub");
-	EQUAL(st.st_gid, 4321);
-	EQUAL(st.st_mode & 07777, 02755);
-	EQUAL(ops_lstat("dir/link").st_gid, 4321);
-	EQUAL(ops_lstat("dir/pipe").st_gid, 4321);
-	OK(mkdir("plain", 0755));
-	EQUAL(ops_lstat("plain").st_gid, getegid());
 }
 
 static void link_counts(void)
@@ -257,10 +196,7 @@ OPS_CASES(attribute) = {
 	{ "chmod_keeps_every_bit", chmod_keeps_every_bit },
 	{ "umask_is_applied", umask_is_applied },
 	{ "chown_sets_what_is_asked", chown_sets_what_is_asked },
-	{ "chown_clears_suid_and_sgid", chown_clears_suid },
 	{ "suid_and_sgid_go_with_a_change_of_content", suid_goes_with_the_content },
-	{ "suid_and_sgid_stay_for_root", suid_stays_for_root },
-	{ "setgid_directories_hand_their_group_on", setgid_directories_hand_their_group_on },
 	{ "link_counts", link_counts },
 	{ "stat_agrees_with_itself", stat_agrees_with_itself },
 	{ "ordinary_users", ordinary_users },

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
 static const struct fixture_row create_rows[] = {
@@ -168,41 +167,6 @@ static void lookups(void)
 	fixture_run(lookup_rows);
 }
 
-static void mknod_kinds(void)
-{
-	const struct {
-		const char *what;
-		mode_t type;
-		dev_t device;
-		bool for_root;
-	} rows[] = {
-		{ "regular", S_IFREG, 0, false },
-		{ "pipe", S_IFIFO, 0, false },
-		{ "socket", S_IFSOCK, 0, false },
-		{ "character", S_IFCHR, makedev(1, 3), true },
-		{ "block", S_IFBLK, makedev(259, 65536), true },
-	};
-
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		ops_row(rows[i].what);
-		if (rows[i].for_root && geteuid() != 0) {
-			FAILS(EPERM, mknod(rows[i].what, rows[i].type | 0640, rows[i].device));
-			continue;
-		}
-		OK(mknod(rows[i].what, rows[i].type | 0640, rows[i].device));
-		FAILS(EEXIST, mknod(rows[i].what, rows[i].type | 0640, rows[i].device));
-		EQUAL(ops_lstat(rows[i].what).st_mode, rows[i].type | 0640);
-		EQUAL(ops_lstat(rows[i].what).st_nlink, 1);
-		if (rows[i].for_root)
-			EQUAL(ops_lstat(rows[i].what).st_rdev, rows[i].device);
-		OK(link(rows[i].what, "again"));
-		EQUAL(ops_lstat(rows[i].what).st_nlink, 2);
-		OK(rename("again", "moved"));
-		OK(unlink("moved"));
-		OK(unlink(rows[i].what));
-	}
-}
-
 static void names_255_and_256(void)
 {
 	char name[257];
@@ -229,27 +193,6 @@ static void names_255_and_256(void)
 	OK(symlink("x", name));
 	EQUAL(ops_count("."), 1);
 	OK(unlink(name));
-}
-
-static void paths_of_4095_and_4096(void)
-{
-	char path[4097];
-	size_t at = 0;
-
-	/* a/a/.../ of short names, then "file" at the very end */
-	memset(path, 0, sizeof path);
-	while (at < 4090) {
-		path[at++] = '.';
-		path[at++] = '/';
-	}
-	memset(path + at, 'f', 4095 - at);
-	ops_make_file(path, 10);
-	CHECK(ops_there(path));
-	EQUAL(ops_lstat(path).st_size, 10);
-	memset(path + 4095, 'f', 1);
-	FAILS(ENAMETOOLONG, open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644));
-	FAILS(ENAMETOOLONG, mkdir(path, 0755));
-	FAILS(ENAMETOOLONG, access(path, F_OK));
 }
 
 static void trees_deeper_than_a_path(void)
@@ -320,45 +263,6 @@ static void symlink_targets_are_kept(void)
 	}
 }
 
-static void permissions_of_others(void)
-{
-	static const struct {
-		const char *what;
-		const char *path;
-		int call, arg, want;
-	} rows[] = {
-		{ "read what is closed", "closed", CALL_OPEN, O_RDONLY, EACCES },
-		{ "write what is open to read", "open", CALL_OPEN, O_WRONLY, EACCES },
-		{ "read what is open to read", "open", CALL_OPEN, O_RDONLY, 0 },
-		{ "look into a closed directory", "closed-dir/x", CALL_STAT, 0, EACCES },
-		{ "list a closed directory", "closed-dir", CALL_OPENDIR, 0, EACCES },
-		{ "create in a directory of others", "open-dir/new", CALL_OPEN, O_CREAT, EACCES },
-		{ "make a directory there", "open-dir/new", CALL_MKDIR, 0755, EACCES },
-		{ "remove there", "open-dir/x", CALL_UNLINK, 0, EACCES },
-		{ "remove from a sticky directory", "sticky/x", CALL_UNLINK, 0, EPERM },
-		{ "create in a sticky directory", "sticky/new", CALL_OPEN, O_CREAT, 0 },
-		{ "remove one's own there", "sticky/new", CALL_UNLINK, 0, 0 },
-		{ "chmod what others own", "open", CALL_CHMOD, 0777, EPERM },
-		{ "truncate what is open to read", "open", CALL_TRUNCATE, 0, EACCES },
-	};
-
-	ops_make_file("closed", 5);
-	OK(chmod("closed", 0600));
-	ops_make_file("open", 5);
-	OK(mkdir("closed-dir", 0700));
-	ops_make_file("closed-dir/x", 5);
-	OK(mkdir("open-dir", 0755));
-	ops_make_file("open-dir/x", 5);
-	OK(mkdir("sticky", 0777));
-	OK(chmod("sticky", 01777));
-	ops_make_file("sticky/x", 5);
-	ops_become_user(12345, 12345);
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		ops_row(rows[i].what);
-		EQUAL(fixture_call(rows[i].call, rows[i].path, NULL, rows[i].arg), rows[i].want);
-	}
-}
-
 OPS_CASES(name) = {
 	{ "create", create },
 	{ "open", open_errors },
@@ -367,12 +271,9 @@ OPS_CASES(name) = {
 	{ "link", link_names },
 	{ "symlink_and_readlink", symlinks },
 	{ "lookup", lookups },
-	{ "mknod_of_every_kind", mknod_kinds },
 	{ "names_of_255_and_256_bytes", names_255_and_256 },
-	{ "paths_of_4095_and_4096_bytes", paths_of_4095_and_4096 },
 	{ "trees_deeper_than_a_path", trees_deeper_than_a_path },
 	{ "names_of_any_bytes", names_of_any_bytes },
 	{ "symlink_targets_are_kept", symlink_targets_are_kept },
-	{ "permissions_of_others", permissions_of_others },
 	{ NULL, NULL },
 };
