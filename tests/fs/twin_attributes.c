@@ -1,8 +1,11 @@
 /* twin_attributes.c - calls on what is known of a file: mode, owner, times, extended attributes. */
 #include "twin.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/posix_acl.h>
+#include <linux/posix_acl_xattr.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -166,9 +169,9 @@ static void run_utimens(struct twin_player *player, const struct twin_op *op, st
 /* Few and small ones, which ext4 has room for. Of the namespaces the last is nobody's. */
 static void make_xattr(struct twin_maker *maker, struct twin_op *op)
 {
-	static const char *const names[] = { "user.a", "user.a",    "user.b",     "user.b",
-					     "user.a", "user.b",    "user.@250",  "user.@251",
-					     "user.",  "trusted.a", "security.a", "nobody.a" };
+	static const char *const names[] = { "user.a",    "user.a", "user.b",     "user.b",
+					     "user.a",    "user.b", "user.@250",  "user.@251",
+					     "trusted.a", "user.",  "security.a", "nobody.a" };
 
 	make_stat(maker, op);
 	op->dir = TWIN_CWD;
@@ -179,23 +182,78 @@ static void make_xattr(struct twin_maker *maker, struct twin_op *op)
 	op->offset = (int64_t)random_below(&maker->random, 100);
 }
 
-static void run_setxattr(struct twin_player *player, const struct twin_op *op, struct twin_answer *answer)
+/* Access control lists: six permissions in `offset`, three bits each, and in `offset2` which entries there are. */
+enum { ACL_NAMED_USER = 1, ACL_NAMED_GROUP = 2, ACL_WITH_MASK = 4, ACL_WITHOUT_OTHERS = 8, ACL_EMPTY = 16 };
+
+static void make_acl(struct twin_maker *maker, struct twin_op *op)
+{
+	static const int64_t entries[] = { 0, 0, 1, 2, 4, 5, 6, 7, 5, 7, 5, 7, 3, 8, 13, 16 };
+
+	make_stat(maker, op);
+	op->dir = TWIN_CWD;
+	snprintf(op->path2, sizeof op->path2, "system.posix_acl_%s",
+		 random_below(&maker->random, 2) ? "access" : "default");
+	op->offset = (int64_t)random_below(&maker->random, 1 << 18) | (maker->plain ? 7 : 0);
+	op->offset2 = entries[random_below(&maker->random, sizeof entries / sizeof *entries)];
+}
+
+static size_t add_entry(uint8_t *out, uint16_t tag, int64_t permissions, uint32_t id)
+{
+	const struct posix_acl_xattr_entry entry = { htole16(tag), htole16((uint16_t)(permissions & 7)),
+						     htole32(id) };
+
+	memcpy(out, &entry, sizeof entry);
+	return sizeof entry;
+}
+
+static size_t acl_value(const struct twin_op *op, uint8_t *out)
+{
+	const struct posix_acl_xattr_header header = { htole32(POSIX_ACL_XATTR_VERSION) };
+	size_t n = sizeof header;
+
+	memcpy(out, &header, n);
+	if (op->offset2 & ACL_EMPTY)
+		return n;
+	n += add_entry(out + n, ACL_USER_OBJ, op->offset, (uint32_t)ACL_UNDEFINED_ID);
+	if (op->offset2 & ACL_NAMED_USER)
+		n += add_entry(out + n, ACL_USER, op->offset >> 3, 1001);
+	n += add_entry(out + n, ACL_GROUP_OBJ, op->offset >> 6, (uint32_t)ACL_UNDEFINED_ID);
+	if (op->offset2 & ACL_NAMED_GROUP)
+		n += add_entry(out + n, ACL_GROUP, op->offset >> 9, 1002);
+	if (op->offset2 & ACL_WITH_MASK)
+		n += add_entry(out + n, ACL_MASK, op->offset >> 12, (uint32_t)ACL_UNDEFINED_ID);
+	if (!(op->offset2 & ACL_WITHOUT_OTHERS))
+		n += add_entry(out + n, ACL_OTHER, op->offset >> 15, (uint32_t)ACL_UNDEFINED_ID);
+	return n;
+}
+
+static void set_xattr(struct twin_player *player, const struct twin_op *op, size_t size,
+		      struct twin_answer *answer)
 {
 	char path[TWIN_PATH], name[TWIN_PATH];
 	const char *file = twin_path(player, op->path, path), *key = twin_path(player, op->path2, name);
-	size_t size = (size_t)op->length;
+	const void *value = player->buffer;
 	int r;
 
-	memset(player->buffer, (int)op->offset, size);
 	if (op->flags & BY_SLOT)
-		r = fsetxattr(twin_slot(player, op->slot), key, player->buffer, size, (int)op->mode);
+		r = fsetxattr(twin_slot(player, op->slot), key, value, size, (int)op->mode);
 	else
-		r = (op->flags & AT_SYMLINK_NOFOLLOW ? lsetxattr : setxattr)(file, key, player->buffer, size,
+		r = (op->flags & AT_SYMLINK_NOFOLLOW ? lsetxattr : setxattr)(file, key, value, size,
 									     (int)op->mode);
 	twin_say_error(answer, r);
 }
 
-/* A value that was set by the kernel itself: none. */
+static void run_setxattr(struct twin_player *player, const struct twin_op *op, struct twin_answer *answer)
+{
+	memset(player->buffer, (int)op->offset, (size_t)op->length);
+	set_xattr(player, op, (size_t)op->length, answer);
+}
+
+static void run_setacl(struct twin_player *player, const struct twin_op *op, struct twin_answer *answer)
+{
+	set_xattr(player, op, acl_value(op, player->buffer), answer);
+}
+
 static void run_getxattr(struct twin_player *player, const struct twin_op *op, struct twin_answer *answer)
 {
 	char path[TWIN_PATH], name[TWIN_PATH];
@@ -241,7 +299,7 @@ static void say_names(struct twin_answer *answer, char *list, size_t size)
 	}
 	qsort(names, n, sizeof *names, by_text);
 	for (size_t i = 0; i < n; i++)
-		twin_say(answer, " %.16s", names[i]);
+		twin_say(answer, " %.24s", names[i]);
 }
 
 static void run_listxattr(struct twin_player *player, const struct twin_op *op, struct twin_answer *answer)
@@ -260,15 +318,11 @@ static void run_listxattr(struct twin_player *player, const struct twin_op *op, 
 }
 
 const struct twin_call twin_attribute_calls[] = {
-	{ "stat", 60, make_stat, run_stat },
-	{ "same", 10, make_same, run_same },
-	{ "access", 15, make_access, run_access },
-	{ "chmod", 25, make_chmod, run_chmod },
-	{ "chown", 20, make_chown, run_chown },
-	{ "utimens", 20, make_utimens, run_utimens },
-	{ "setxattr", 22, make_xattr, run_setxattr },
-	{ "getxattr", 12, make_xattr, run_getxattr },
-	{ "removexattr", 10, make_xattr, run_removexattr },
-	{ "listxattr", 8, make_xattr, run_listxattr },
-	{ NULL, 0, NULL, NULL },
+	{ "stat", 60, make_stat, run_stat },           { "same", 10, make_same, run_same },
+	{ "access", 15, make_access, run_access },     { "chmod", 25, make_chmod, run_chmod },
+	{ "chown", 20, make_chown, run_chown },        { "utimens", 20, make_utimens, run_utimens },
+	{ "setxattr", 22, make_xattr, run_setxattr },  { "setacl", 15, make_acl, run_setacl },
+	{ "getacl", 6, make_acl, run_getxattr },       { "removeacl", 4, make_acl, run_removexattr },
+	{ "getxattr", 12, make_xattr, run_getxattr },  { "removexattr", 10, make_xattr, run_removexattr },
+	{ "listxattr", 8, make_xattr, run_listxattr }, { NULL, 0, NULL, NULL },
 };

@@ -23,7 +23,7 @@ static void add(char path[TWIN_TEXT], const char *text)
 static void add_name(struct twin_maker *maker, char path[TWIN_TEXT], enum twin_kind kind)
 {
 	static const char *const odd[] = { ".", "..", "..", "@255", "@256", "@b", "@200" };
-	bool any = kind == TWIN_ANY || random_below(&maker->random, 8) == 0;
+	bool any = kind == TWIN_ANY || random_below(&maker->random, 12) == 0;
 	size_t letter = any ? random_below(&maker->random, 4)
 			    : random_below(&maker->random, 2) + (kind == TWIN_DIRECTORY ? 2 : 0);
 	char name[2] = { (char)('a' + letter), '\0' };

@@ -216,7 +216,7 @@ const struct twin_call twin_process_calls[] = {
 	{ "become", 14, make_become, run_become },
 	{ "umask", 5, make_umask, run_umask },
 	{ "dup", 8, make_dup, run_dup },
-	{ "close", 15, make_dup, run_close },
+	{ "close", 8, make_dup, run_close },
 	{ "setfl", 4, make_setfl, run_setfl },
 	{ "flock", 8, make_flock, run_flock },
 	{ "lock", 12, make_lock, run_lock },
