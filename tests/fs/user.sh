@@ -9,28 +9,8 @@ fi
 . "$(dirname "$0")/../mounted/lib.sh"
 
 cd "$WORK" || exit 1
-user=$(id -u)
-as_user=()
-if is_root; then
-  user=65534
-  as_user=(setpriv --reuid 65534 --regid 65534 --clear-groups)
-  if ! "${as_user[@]}" test -w /dev/fuse; then
-    expect "a device for all" mknod -m 0666 "$WORK/fuse" c 10 229
-    expect "the device is in its place" mount --bind "$WORK/fuse" /dev/fuse
-  fi
-  : >"$WORK/fuse.conf"
-  expect "the configuration is in its place" mount --bind "$WORK/fuse.conf" /etc/fuse.conf
-  # What was built may lie where only root comes.
-  mkdir "$WORK/bin"
-  cp "$VAULTFS" "$VAULTFS_HELPERS/ops" "$WORK/bin"
-  VAULTFS_HELPERS=$WORK/bin
-  VAULTFS=$WORK/bin/as-user
-  printf '#!/bin/sh\nexec %s %s "$@"\n' "${as_user[*]}" "$WORK/bin/vaultfs" >"$VAULTFS"
-  chmod 755 "$VAULTFS" "$WORK"
-  chown "$user:$user" "$WORK" "$MNT"
-fi
+run_as_user
 ops=$VAULTFS_HELPERS/ops
-mounted() { "${as_user[@]}" mountpoint -q "$MNT"; } # root may not look
 as_another=(setpriv --reuid 12345 --regid 12345 --clear-groups)
 
 part "on the disk"

@@ -174,6 +174,36 @@ clear_mount() {
   fi
 }
 
+# run_as_user: from here on vaults and mounts are an ordinary user's, when root runs the script; in a mount namespace of its
+# own, where /dev/fuse and /etc/fuse.conf are what an ordinary machine has. Leaves the user's id in `user`, and in `as_user`
+# what goes before a command of the user's.
+run_as_user() {
+  user=$(id -u)
+  as_user=()
+  is_root || return 0
+  user=65534
+  as_user=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+  if ! "${as_user[@]}" test -w /dev/fuse; then
+    expect "a device for all" mknod -m 0666 "$WORK/fuse" c 10 229
+    expect "the device is in its place" mount --bind "$WORK/fuse" /dev/fuse
+  fi
+  : >"$WORK/fuse.conf"
+  expect "the configuration is in its place" mount --bind "$WORK/fuse.conf" /etc/fuse.conf
+  # What was built may lie where only root comes.
+  mkdir "$WORK/bin"
+  cp "$VAULTFS" "$VAULTFS_HELPERS"/{ops,twin,treesum} "$WORK/bin"
+  VAULTFS_HELPERS=$WORK/bin
+  VAULTFS=$WORK/bin/vaultfs
+  local name
+  for name in vaultfs treesum; do # by root, or by the user, who needs no change
+    mv "$WORK/bin/$name" "$WORK/bin/$name-itself"
+    printf '#!/bin/sh\n[ "$(id -u)" = 0 ] && exec %s "$0" "$@"\nexec "$0-itself" "$@"\n' "${as_user[*]}" >"$WORK/bin/$name"
+  done
+  chmod 755 "$WORK/bin/"* "$WORK"
+  chown "$user:$user" "$WORK" "$MNT"
+  mounted() { "${as_user[@]}" mountpoint -q "$MNT"; } # root may not look
+}
+
 pack_bytes() { # bytes in the packs, all committed
   if mounted; then expect "sync" "$VAULTFS" sync "$MNT"; fi
   stat -c %s "$VAULT"/packs/* | awk '{ n += $1 } END { print n + 0 }'
