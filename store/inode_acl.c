@@ -24,18 +24,21 @@ int inode_acl_find(const char *name)
 	return -ENOENT;
 }
 
-/* The size of a list, checked; 0 there is none. */
-static ssize_t get_locked(struct vault *vault, uint64_t id, enum inode_acl which, uint8_t ret[ACL_SIZE_MAX])
+static int refuse_row(const struct vault *vault, uint64_t id, enum inode_acl which)
 {
-	ssize_t n = xattrs_get_locked(vault, id, names[which], ret, ACL_SIZE_MAX);
+	return log_err(-EBADMSG, "%s: inode %" PRIu64 ": %s is no access control list", vault->path, id,
+		       names[which]);
+}
+
+/* The size of the default list; 0 there is none. */
+static ssize_t get_default_locked(struct vault *vault, uint64_t id, uint8_t ret[ACL_SIZE_MAX])
+{
+	ssize_t n = xattrs_get_locked(vault, id, names[INODE_ACL_DEFAULT], ret, ACL_SIZE_MAX);
 
 	if (n == -ENODATA)
 		return 0;
-	if (n < 0 && n != -ERANGE)
-		return n;
-	if (n < 0 || acl_check(ret, (size_t)n) != 1)
-		return log_err(-EBADMSG, "%s: inode %" PRIu64 ": %s is no access control list", vault->path,
-			       id, names[which]);
+	if (n == -ERANGE || (n >= 0 && acl_check(ret, (size_t)n) != 1))
+		return refuse_row(vault, id, INODE_ACL_DEFAULT);
 	return n;
 }
 
@@ -94,18 +97,12 @@ int inode_acl_set_locked(struct vault *vault, struct vault_attr *attr, enum inod
 	return replace_locked(vault, attr->id, which, value, size, given);
 }
 
-int inode_acl_chmod_locked(struct vault *vault, uint64_t id, uint32_t mode)
+int inode_acl_complete(const struct vault *vault, uint64_t id, uint32_t mode, void *value, size_t size)
 {
-	uint8_t list[ACL_SIZE_MAX];
-	ssize_t n;
-
-	if (!vault_has_acls(vault))
-		return 0;
-	n = get_locked(vault, id, INODE_ACL_ACCESS, list);
-	if (n <= 0)
-		return (int)n;
-	acl_chmod(list, (size_t)n, mode);
-	return put_locked(vault, id, INODE_ACL_ACCESS, list, (size_t)n);
+	if (acl_check(value, size) != 1)
+		return refuse_row(vault, id, INODE_ACL_ACCESS);
+	acl_chmod(value, size, mode);
+	return 0;
 }
 
 int inode_acl_inherit_locked(struct vault *vault, uint64_t parent, struct vault_attr *attr, uint32_t umask)
@@ -117,7 +114,7 @@ int inode_acl_inherit_locked(struct vault *vault, uint64_t parent, struct vault_
 	if (S_ISLNK(attr->mode))
 		return 0;
 	if (vault_has_acls(vault))
-		n = get_locked(vault, parent, INODE_ACL_DEFAULT, list);
+		n = get_default_locked(vault, parent, list);
 	if (n < 0)
 		return (int)n;
 	if (n == 0) {
@@ -133,14 +130,11 @@ int inode_acl_inherit_locked(struct vault *vault, uint64_t parent, struct vault_
 
 const char *inode_acl_problem(enum inode_acl which, uint32_t mode, const void *value, size_t size)
 {
-	uint32_t shown = mode;
-
 	if (acl_check(value, size) != 1)
 		return "is no access control list";
 	if (S_ISLNK(mode))
 		return "stands at a symbolic link";
-	if (which == INODE_ACL_DEFAULT)
-		return S_ISDIR(mode) ? NULL : "stands at what is no directory";
-	(void)acl_to_mode(value, size, &shown);
-	return shown == mode ? NULL : "and the mode do not agree";
+	if (which == INODE_ACL_DEFAULT && !S_ISDIR(mode))
+		return "stands at what is no directory";
+	return NULL;
 }

@@ -1,9 +1,11 @@
-/* inode_acl.h - the access control lists of inodes: two extended attributes that go hand in hand with the mode.
+/* inode_acl.h - the access control lists of inodes: two extended attributes, of which one goes hand in hand with the mode.
  *
  * The access list decides with the mode who may do what, the default list of a directory is what is made in it begins
- * with. A list that says no more than a mode is not kept. Nothing here asks who may change one: the kernel did. The metadata
- * lock, taken with commit_lock(), is held for all, and a savepoint of the caller's is open: list and mode change together
- * or not at all. */
+ * with. For the user, other, and the mask (or the group, where there is no mask) of an access list the mode is the truth:
+ * they are laid over the row when it is read, so that chmod(2) touches no list and the two can never disagree. A list that
+ * says no more than a mode is not kept. Nothing here asks who may change one: the kernel did. The metadata lock, taken with
+ * commit_lock(), is held for all _locked, and a savepoint of the caller's is open: list and mode change together or not
+ * at all. */
 #ifndef VAULTFS_INODE_ACL_H
 #define VAULTFS_INODE_ACL_H
 
@@ -23,8 +25,9 @@ int inode_acl_find(const char *name);
 int inode_acl_set_locked(struct vault *vault, struct vault_attr *attr, enum inode_acl which, const void *value,
 			 size_t size, bool kill_sgid);
 
-/* The mode was changed to `mode`: the access list follows. Costs nothing where vault_has_acls() says 0. */
-int inode_acl_chmod_locked(struct vault *vault, uint64_t id, uint32_t mode);
+/* The access list in `value` was just read from its row: the entries that stat(2) shows get what `mode` says.
+ *   Errors  -EBADMSG it is no list (logged). */
+int inode_acl_complete(const struct vault *vault, uint64_t id, uint32_t mode, void *value, size_t size);
 
 /* `attr` is to be made in the directory `parent`: give it the lists that its parent's default one passes on, and the mode
  * that goes with them. Where there is none `umask` limits the mode. Costs nothing where vault_has_acls() says 0. */

@@ -187,13 +187,6 @@ static void apply(struct vault_attr *attr, unsigned set, const struct vault_attr
 		attr->mode &= ~(uint32_t)S_ISGID;
 }
 
-/* Could more than the inode's own row change? */
-static bool touches_xattrs(const struct vault *vault, unsigned set)
-{
-	return ((set & VAULT_SET_KILL_PRIV) && vault_has_privileged_xattrs(vault)) ||
-	       ((set & VAULT_SET_MODE) && vault_has_acls(vault));
-}
-
 int vault_setattr(struct vault *vault, uint64_t id, unsigned set, const struct vault_attr *values,
 		  struct vault_attr *ret)
 {
@@ -212,13 +205,12 @@ int vault_setattr(struct vault *vault, uint64_t id, unsigned set, const struct v
 	if (r < 0)
 		return r;
 	if (set != VAULT_SET_SIZE) {	/* nothing at all sets ctime, which a chown to nobody does */
-		if (touches_xattrs(vault, set))
+		if ((set & VAULT_SET_KILL_PRIV) && vault_has_privileged_xattrs(vault)) {
 			r = savepoint_begin(&vault->db, &all);
-		if (r == 0 && (set & VAULT_SET_KILL_PRIV))
-			r = xattrs_drop_capability_locked(vault, id);
+			if (r == 0)
+				r = xattrs_drop_capability_locked(vault, id);
+		}
 		apply(&inode.attr, set, values);
-		if (r == 0 && (set & VAULT_SET_MODE))
-			r = inode_acl_chmod_locked(vault, id, inode.attr.mode);
 		if (r == 0)
 			r = inode_put_locked(vault, &inode.attr);
 		if (r == 0 && all.db)

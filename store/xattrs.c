@@ -279,10 +279,12 @@ ssize_t vault_getxattr(struct vault *vault, uint64_t id, const char *text, void 
 		n = tags_get_locked(vault, id, (enum tags_attribute)name.attribute, buffer, size);
 	else
 		n = row_get_locked(vault, id, &name, buffer, size);
-	if (n != -ENODATA)
+	if (n != -ENODATA && (name.acl != INODE_ACL_ACCESS || n < 0 || size == 0))
 		return n;
 	r = inode_get_locked(vault, id, &inode);
-	return r < 0 ? r : -ENODATA;
+	if (r == 0 && n >= 0)
+		r = inode_acl_complete(vault, id, inode.attr.mode, buffer, (size_t)n);
+	return r < 0 ? r : n;
 }
 
 /* What must hold before a value may be set. */

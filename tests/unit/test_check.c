@@ -149,8 +149,6 @@ static const struct {
 	{ "UPDATE xattrs SET name = printf('%256s', 'x') WHERE name = 'user.test'", "xattr", "impossible name", NULL },
 	{ "UPDATE xattrs SET value = x'02000000' WHERE name = 'system.posix_acl_access'", "xattr", "access is no access", NULL },
 	{ "UPDATE xattrs SET value = x'02' WHERE name = 'system.posix_acl_default'", "xattr", "default is no access", NULL },
-	{ "UPDATE inodes SET mode = mode | 1 WHERE id IN (SELECT inode_id FROM xattrs WHERE name = 'system.posix_acl_access')", "xattr",
-	  "do not agree", NULL },
 	{ "UPDATE xattrs SET inode_id = " OF("link") " WHERE name = 'system.posix_acl_default'", "xattr", "symbolic link", NULL },
 	{ "UPDATE xattrs SET inode_id = " OF("pipe") " WHERE name = 'system.posix_acl_default'", "xattr", "no directory", NULL },
 	{ "DELETE FROM settings WHERE key = 'posix_acls'", "xattr", "denies it", NULL },
