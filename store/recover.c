@@ -186,15 +186,27 @@ static int stop_at(void *context, const struct packs_item *item)
 	return place_equal(*wanted, item->place) ? REACHED : 0;
 }
 
+/* A pack whose name was not flushed is missing with all that stood in it, while the next one may be there: a scan goes from
+ * one to the other as it does where a dead pack was unlinked. None was, that late. */
+static bool has_all_packs(const struct chain *chain)
+{
+	uint64_t number = chain->before.end.pack;
+
+	while (number < chain->last.record.pack && packs_has(chain->vault->packs, number + 1))
+		number++;
+	return number == chain->last.record.pack;
+}
+
 /* The last batch was perhaps not flushed whole: every byte of it is checked. Earlier ones were before the next began. */
 static int check_last_batch(struct chain *chain)
 {
 	struct place record = chain->last.record, end;
-	int r;
+	int r = 0;
 
 	if (chain->n_commits == 0 || chain->torn)	/* then the one that is torn was the last */
 		return 0;
-	r = packs_scan(chain->vault->packs, chain->before.end, PACKS_SCAN_DATA, stop_at, &record, &end);
+	if (has_all_packs(chain))
+		r = packs_scan(chain->vault->packs, chain->before.end, PACKS_SCAN_DATA, stop_at, &record, &end);
 	if (r < 0)
 		return r;
 	if (r != REACHED) {

@@ -321,6 +321,57 @@ static void open__after_a_cut_at_any_byte(void **state)
 	}
 }
 
+/* A vault with small packs, and `id` of a file in it, committed; vault.db is saved. */
+static uint64_t small_packs(struct fixture *f, const char *database, const char *saved)
+{
+	const struct vault_create_options create = { .pack_size = 1 << 20 };
+	const struct vault_open_options options = { .commit_seconds = 3600 };
+	uint64_t id;
+
+	close_vault(f);
+	(void)snprintf(f->path, sizeof(f->path), "%s/small.vault", f->directory);
+	assert_int_equal(vault_create(f->path, &create), 0);
+	fixture_open(f);
+	id = fixture_file(f, VAULT_ROOT_ID, "file");
+	close_vault(f);
+	copy_file(database, saved);
+	assert_int_equal(vault_open(f->path, &options, &f->vault), 0);
+	return id;
+}
+
+/* One commit in four packs, of which only the middle ones' names did not reach the disk: there was no such commit. */
+static void open__after_a_pack_of_the_last_commit_lost_its_name(void **state)
+{
+	struct fixture *f = *state;
+	char database[400], saved[400], path[400];
+	static uint8_t bytes[3500000];
+	struct vault_file *file = NULL;
+	struct vault_attr attr;
+	uint64_t id;
+
+	(void)snprintf(database, sizeof(database), "%s/small.vault/vault.db", f->directory);
+	(void)snprintf(saved, sizeof(saved), "%s/saved.db", f->directory);
+	id = small_packs(f, database, saved);
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)rand_r(&seed);
+	assert_int_equal(vault_file_open(f->vault, id, &file), 0);
+	assert_int_equal(CHANGE(f, vault_write(file, 0, bytes, sizeof(bytes), 0)), 0);
+	vault_file_close(file);
+	close_vault(f);
+	(void)snprintf(path, sizeof(path), "%s/packs/00000004.pack", f->path);
+	assert_true(size_of(path) > 0);
+	(void)snprintf(path, sizeof(path), "%s/packs/00000002.pack", f->path);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(unlink(database), 0);
+	copy_file(saved, database);
+	fixture_open(f);
+	assert_false(vault_is_read_only(f->vault));
+	assert_int_equal(vault_resolve(f->vault, "file", &attr), 0);
+	assert_int_equal(attr.size, 0);
+	write_random(f, id);
+	fixture_rebuild(f);
+}
+
 /* Damage with two commits behind it is no crash: nothing is cut, the vault is read-only. */
 static void open__never_cuts_before_later_commits(void **state)
 {
@@ -623,6 +674,7 @@ int main(void)
 		FIXTURE_TEST(replay__from_any_earlier_database),
 		FIXTURE_TEST(rebuild__starts_from_a_picture),
 		FIXTURE_TEST(open__after_a_cut_at_any_byte),
+		FIXTURE_TEST(open__after_a_pack_of_the_last_commit_lost_its_name),
 		FIXTURE_TEST(open__never_cuts_before_later_commits),
 		FIXTURE_TEST(open__refuses_to_write_behind_older_packs),
 		FIXTURE_TEST(rebuild__loses_only_the_damaged_chunk),
