@@ -31,9 +31,10 @@ enum {
 	N_QUERIES,
 };
 
-/* Dead: sealed, no chunk of it is named, and the newest picture has made its journal parts unneeded. */
+/* Dead: sealed, no chunk of it is named, and the newest picture has made its journal parts unneeded. The record of the
+ * picture's own commit is needed: a rebuild goes on from there. */
 static const char *const sql[N_QUERIES] = {
-	[Q_READY] = "SELECT id FROM packs WHERE live_bytes = 0 AND going = 0 AND last_commit <= ?1 AND id < ?2 ORDER BY id LIMIT ?3",
+	[Q_READY] = "SELECT id FROM packs WHERE live_bytes = 0 AND going = 0 AND last_commit < ?1 AND id < ?2 ORDER BY id LIMIT ?3",
 	[Q_HELD] = "SELECT id FROM packs WHERE live_bytes = 0 AND going = 0 AND last_commit > ?1 AND id < ?2",
 	[Q_GOING] = "SELECT id FROM packs WHERE going = 1 ORDER BY id LIMIT ?1",
 	[Q_SET_GOING] = "UPDATE packs SET going = 1 WHERE id = ?1",

@@ -187,7 +187,8 @@ static int stop_at(void *context, const struct packs_item *item)
 }
 
 /* A pack whose name was not flushed is missing with all that stood in it, while the next one may be there: a scan goes from
- * one to the other as it does where a dead pack was unlinked. None was, that late. */
+ * one to the other as it does where a dead pack was unlinked. None was that vault.db does not know of; only a rebuild, which
+ * has no vault.db, may find that one of the last batch was dead at once. */
 static bool has_all_packs(const struct chain *chain)
 {
 	uint64_t number = chain->before.end.pack;
@@ -198,14 +199,14 @@ static bool has_all_packs(const struct chain *chain)
 }
 
 /* The last batch was perhaps not flushed whole: every byte of it is checked. Earlier ones were before the next began. */
-static int check_last_batch(struct chain *chain)
+static int check_last_batch(struct chain *chain, bool rebuild)
 {
 	struct place record = chain->last.record, end;
 	int r = 0;
 
 	if (chain->n_commits == 0 || chain->torn)	/* then the one that is torn was the last */
 		return 0;
-	if (has_all_packs(chain))
+	if (rebuild || has_all_packs(chain))
 		r = packs_scan(chain->vault->packs, chain->before.end, PACKS_SCAN_DATA, stop_at, &record, &end);
 	if (r < 0)
 		return r;
@@ -286,7 +287,7 @@ static int inspect(struct vault *vault, bool tolerant, struct recover_tail *ret)
 		r = look_ahead(&chain);
 	ret->n_commits = chain.n_commits;
 	if (r == 0 && chain.ahead < chain.last.commit + 2)
-		r = check_last_batch(&chain);
+		r = check_last_batch(&chain, tolerant);
 	if (r < 0)
 		return r;
 	ret->damaged = ret->damaged || chain.n_commits != ret->n_commits;
@@ -675,6 +676,8 @@ int recover_rebuild_locked(struct vault *vault, bool *ret_damaged)
 		r = db_begin(&vault->db);
 		if (r == 0)
 			r = picture_apply_locked(vault, &picture);
+		if (r == 0)	/* the next rebuild begins there, too */
+			r = state_note_pack_locked(vault, vault->state.record.pack, vault->state.commit);
 		if (r == 0)
 			r = state_save_locked(vault, &vault->state);
 		if (r == 0)

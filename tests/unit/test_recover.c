@@ -372,6 +372,90 @@ static void open__after_a_pack_of_the_last_commit_lost_its_name(void **state)
 	fixture_rebuild(f);
 }
 
+static void write_fresh(struct fixture *f, uint64_t id, size_t size)
+{
+	uint8_t *bytes = malloc(size);
+	struct vault_file *file = NULL;
+
+	assert_non_null(bytes);
+	for (size_t i = 0; i < size; i++)
+		bytes[i] = (uint8_t)rand_r(&seed);
+	assert_int_equal(vault_file_open(f->vault, id, &file), 0);
+	assert_int_equal(CHANGE(f, vault_write(file, 0, bytes, size, 0)), 0);
+	vault_file_close(file);
+	free(bytes);
+}
+
+static void wait_for(struct fixture *f, bool (*holds)(struct fixture *f))
+{
+	time_t start = time(NULL);
+
+	while (!holds(f)) {
+		struct vault_attr ret, now = { .mtime_ns = rand_r(&seed) };
+
+		if (time(NULL) - start > 60)
+			fail_msg("not within a minute");
+		(void)usleep(20000);
+		/* Commits keep the vault's own threads awake. */
+		assert_int_equal(CHANGE(f, vault_setattr(f->vault, VAULT_ROOT_ID, VAULT_SET_MTIME, &now, &ret)), 0);
+		assert_int_equal(vault_sync(f->vault), 0);
+	}
+}
+
+static bool has_left_pack_2(struct fixture *f)
+{
+	return packs_end(f->vault->packs).pack > 2;
+}
+
+static bool pack_1_is_gone(struct fixture *f)
+{
+	return !packs_has(f->vault->packs, 1);
+}
+
+static void remove_file(struct fixture *f, const char *name)
+{
+	struct vault_attr attr;
+	int r = -EBUSY;
+
+	assert_int_equal(CHANGE(f, vault_unlink(f->vault, VAULT_ROOT_ID, name, &attr)), 0);
+	assert_int_equal(vault_sync(f->vault), 0);	/* stored, then it can be purged */
+	for (int i = 0; r == -EBUSY && i < 1000; i++, (void)usleep(10000))
+		r = CHANGE(f, vault_purge(f->vault, attr.id));
+	assert_int_equal(r, 0);
+}
+
+/* A picture stands for all packs before it but the one with the record of its commit, where a rebuild goes on. Here other
+ * content comes between that record and the picture, and later goes. */
+static void rebuild__after_dead_packs_were_unlinked(void **state)
+{
+	static const _Atomic bool go_on = false;
+	struct fixture *f = *state;
+	char database[400], saved[400];
+	struct vault_attr attr;
+	uint64_t id, end;
+
+	(void)snprintf(database, sizeof(database), "%s/small.vault/vault.db", f->directory);
+	(void)snprintf(saved, sizeof(saved), "%s/saved.db", f->directory);
+	id = small_packs(f, database, saved);
+	write_fresh(f, id, 1500000);
+	assert_int_equal(vault_sync(f->vault), 0);
+	end = f->vault->state.end.pack;
+	assert_int_equal(end, 2);
+	write_fresh(f, fixture_file(f, VAULT_ROOT_ID, "between"), 1500000);
+	for (int i = 0; !has_left_pack_2(f) && i < 3000; i++)
+		(void)usleep(10000);
+	assert_true(has_left_pack_2(f));
+	assert_int_equal(picture_write(f->vault, &go_on), 0);
+	assert_int_equal(vault_sync(f->vault), 0);
+	remove_file(f, "file");
+	remove_file(f, "between");
+	wait_for(f, pack_1_is_gone);
+	fixture_rebuild(f);
+	assert_false(vault_is_read_only(f->vault));
+	assert_int_equal(vault_resolve(f->vault, "file", &attr), -ENOENT);
+	fixture_rebuild(f);
+}
+
 /* Damage with two commits behind it is no crash: nothing is cut, the vault is read-only. */
 static void open__never_cuts_before_later_commits(void **state)
 {
@@ -674,6 +758,7 @@ int main(void)
 		FIXTURE_TEST(replay__from_any_earlier_database),
 		FIXTURE_TEST(rebuild__starts_from_a_picture),
 		FIXTURE_TEST(open__after_a_cut_at_any_byte),
+		FIXTURE_TEST(rebuild__after_dead_packs_were_unlinked),
 		FIXTURE_TEST(open__after_a_pack_of_the_last_commit_lost_its_name),
 		FIXTURE_TEST(open__never_cuts_before_later_commits),
 		FIXTURE_TEST(open__refuses_to_write_behind_older_packs),
