@@ -25,19 +25,21 @@
 
 _Static_assert(sizeof(off_t) == 8, "calls with 32-bit offsets are not wrapped");
 
-#define EXPORT __attribute__((visibility("default")))
-#define ALIAS(name) __attribute__((visibility("default"), alias(#name)))
+#define ALIAS(name) __attribute__((alias(#name)))
 
 static const struct interpose_mode *const modes[] = { &interpose_record };
 
 /* ---- what the system has ---- */
 
 /* What the wrappers end in. */
-#define WRAPPED(X)                                                                                         \
-	X(openat)                                                                                          \
-	X(mkdirat) X(linkat) X(symlinkat) X(unlinkat) X(renameat2) X(write) X(writev) X(pwrite) X(pwritev) \
-		X(pwritev2) X(ftruncate) X(truncate) X(fallocate) X(posix_fallocate) X(copy_file_range)    \
-			X(sendfile) X(splice) X(fsync) X(fdatasync) X(sync) X(syncfs) X(mmap)
+#define WRAPPED(X)                                                                                   \
+	X(openat)                                                                                    \
+	X(mkdirat)                                                                                   \
+	X(linkat)                                                                                    \
+	X(symlinkat)                                                                                 \
+	X(unlinkat) X(renameat2) X(write) X(writev) X(pwrite) X(pwritev) X(pwritev2) X(ftruncate)    \
+		X(truncate) X(fallocate) X(posix_fallocate) X(copy_file_range) X(sendfile) X(splice) \
+			X(fsync) X(fdatasync) X(sync) X(syncfs) X(mmap)
 
 #define NUMBER(name) REAL_##name,
 enum { WRAPPED(NUMBER) N_REAL };
@@ -336,7 +338,7 @@ static mode_t mode_argument(int flags, va_list args)
 	return flags & (O_CREAT | __O_TMPFILE) ? va_arg(args, mode_t) : 0;
 }
 
-EXPORT int open(const char *path, int flags, ...)
+int open(const char *path, int flags, ...)
 {
 	va_list args;
 	mode_t mode;
@@ -347,7 +349,7 @@ EXPORT int open(const char *path, int flags, ...)
 	return open_wrapped(AT_FDCWD, path, flags, mode);
 }
 
-EXPORT int openat(int dir_fd, const char *path, int flags, ...)
+int openat(int dir_fd, const char *path, int flags, ...)
 {
 	va_list args;
 	mode_t mode;
@@ -358,7 +360,7 @@ EXPORT int openat(int dir_fd, const char *path, int flags, ...)
 	return open_wrapped(dir_fd, path, flags, mode);
 }
 
-EXPORT int creat(const char *path, mode_t mode)
+int creat(const char *path, mode_t mode)
 {
 	return open_wrapped(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode);
 }
@@ -366,12 +368,12 @@ EXPORT int creat(const char *path, mode_t mode)
 int __open_2(const char *path, int flags);
 int __openat_2(int dir_fd, const char *path, int flags);
 
-EXPORT int __open_2(const char *path, int flags)
+int __open_2(const char *path, int flags)
 {
 	return open_wrapped(AT_FDCWD, path, flags, 0);
 }
 
-EXPORT int __openat_2(int dir_fd, const char *path, int flags)
+int __openat_2(int dir_fd, const char *path, int flags)
 {
 	return open_wrapped(dir_fd, path, flags, 0);
 }
@@ -382,7 +384,7 @@ int creat64(const char *path, mode_t mode) ALIAS(creat);
 int __open64_2(const char *path, int flags) ALIAS(__open_2);
 int __openat64_2(int dir_fd, const char *path, int flags) ALIAS(__openat_2);
 
-EXPORT int mkdirat(int dir_fd, const char *path, mode_t mode)
+int mkdirat(int dir_fd, const char *path, mode_t mode)
 {
 	struct interpose_call call = { .kind = INTERPOSE_MKDIR, .mode = mode };
 	struct stat st;
@@ -406,12 +408,12 @@ EXPORT int mkdirat(int dir_fd, const char *path, mode_t mode)
 	return (int)leave(&call, r);
 }
 
-EXPORT int mkdir(const char *path, mode_t mode)
+int mkdir(const char *path, mode_t mode)
 {
 	return mkdirat(AT_FDCWD, path, mode);
 }
 
-EXPORT int linkat(int from_fd, const char *from, int to_fd, const char *to, int flags)
+int linkat(int from_fd, const char *from, int to_fd, const char *to, int flags)
 {
 	struct interpose_call call = { .kind = INTERPOSE_LINK };
 	int64_t r;
@@ -433,12 +435,12 @@ EXPORT int linkat(int from_fd, const char *from, int to_fd, const char *to, int 
 	return (int)leave(&call, r);
 }
 
-EXPORT int link(const char *from, const char *to)
+int link(const char *from, const char *to)
 {
 	return linkat(AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
-EXPORT int symlinkat(const char *target, int dir_fd, const char *path)
+int symlinkat(const char *target, int dir_fd, const char *path)
 {
 	char name[INTERPOSE_NAME_MAX + 1];
 
@@ -450,12 +452,12 @@ EXPORT int symlinkat(const char *target, int dir_fd, const char *path)
 	return REAL(symlinkat)(target, dir_fd, path);
 }
 
-EXPORT int symlink(const char *target, const char *path)
+int symlink(const char *target, const char *path)
 {
 	return symlinkat(target, AT_FDCWD, path);
 }
 
-EXPORT int unlinkat(int dir_fd, const char *path, int flags)
+int unlinkat(int dir_fd, const char *path, int flags)
 {
 	struct interpose_call call = { .kind = INTERPOSE_UNLINK };
 	int64_t r;
@@ -473,17 +475,17 @@ EXPORT int unlinkat(int dir_fd, const char *path, int flags)
 	return (int)leave(&call, r);
 }
 
-EXPORT int unlink(const char *path)
+int unlink(const char *path)
 {
 	return unlinkat(AT_FDCWD, path, 0);
 }
 
-EXPORT int rmdir(const char *path)
+int rmdir(const char *path)
 {
 	return unlinkat(AT_FDCWD, path, AT_REMOVEDIR);
 }
 
-EXPORT int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
+int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
 {
 	struct interpose_call call = { .kind = INTERPOSE_RENAME };
 	struct interpose_file *moved;
@@ -508,12 +510,12 @@ EXPORT int renameat2(int from_fd, const char *from, int to_fd, const char *to, u
 	return (int)leave(&call, r);
 }
 
-EXPORT int renameat(int from_fd, const char *from, int to_fd, const char *to)
+int renameat(int from_fd, const char *from, int to_fd, const char *to)
 {
 	return renameat2(from_fd, from, to_fd, to, 0);
 }
 
-EXPORT int rename(const char *from, const char *to)
+int rename(const char *from, const char *to)
 {
 	return renameat2(AT_FDCWD, from, AT_FDCWD, to, 0);
 }
@@ -545,7 +547,7 @@ static ssize_t write_wrapped(int fd, const struct iovec *iov, int n_iov, off_t o
 	return leave(&call, r);
 }
 
-EXPORT ssize_t write(int fd, const void *bytes, size_t size)
+ssize_t write(int fd, const void *bytes, size_t size)
 {
 	struct iovec iov = { (void *)bytes, size };
 
@@ -553,7 +555,7 @@ EXPORT ssize_t write(int fd, const void *bytes, size_t size)
 								     : REAL(write)(fd, bytes, size);
 }
 
-EXPORT ssize_t pwrite(int fd, const void *bytes, size_t size, off_t offset)
+ssize_t pwrite(int fd, const void *bytes, size_t size, off_t offset)
 {
 	struct iovec iov = { (void *)bytes, size };
 
@@ -562,12 +564,12 @@ EXPORT ssize_t pwrite(int fd, const void *bytes, size_t size, off_t offset)
 		       : REAL(pwrite)(fd, bytes, size, offset);
 }
 
-EXPORT ssize_t writev(int fd, const struct iovec *iov, int n_iov)
+ssize_t writev(int fd, const struct iovec *iov, int n_iov)
 {
 	return write_wrapped(fd, iov, n_iov, -1);
 }
 
-EXPORT ssize_t pwritev(int fd, const struct iovec *iov, int n_iov, off_t offset)
+ssize_t pwritev(int fd, const struct iovec *iov, int n_iov, off_t offset)
 {
 	return offset < 0 ? REAL(pwritev)(fd, iov, n_iov, offset) : write_wrapped(fd, iov, n_iov, offset);
 }
@@ -575,7 +577,7 @@ EXPORT ssize_t pwritev(int fd, const struct iovec *iov, int n_iov, off_t offset)
 ssize_t pwrite64(int fd, const void *bytes, size_t size, off64_t offset) ALIAS(pwrite);
 ssize_t pwritev64(int fd, const struct iovec *iov, int n_iov, off64_t offset) ALIAS(pwritev);
 
-EXPORT int ftruncate(int fd, off_t size)
+int ftruncate(int fd, off_t size)
 {
 	struct interpose_call call = { .kind = INTERPOSE_TRUNCATE, .size = (uint64_t)size };
 	int64_t r;
@@ -593,7 +595,7 @@ EXPORT int ftruncate(int fd, off_t size)
 	return (int)leave(&call, r);
 }
 
-EXPORT int fallocate(int fd, int mode, off_t offset, off_t size)
+int fallocate(int fd, int mode, off_t offset, off_t size)
 {
 	struct interpose_call call = { .kind = INTERPOSE_ALLOCATE,
 				       .offset = (uint64_t)offset,
@@ -617,7 +619,7 @@ EXPORT int fallocate(int fd, int mode, off_t offset, off_t size)
 int ftruncate64(int fd, off64_t size) ALIAS(ftruncate);
 int fallocate64(int fd, int mode, off64_t offset, off64_t size) ALIAS(fallocate);
 
-EXPORT void *mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset)
+void *mmap(void *address, size_t size, int protection, int flags, int fd, off_t offset)
 {
 	struct interpose_call call = { .kind = INTERPOSE_MAP };
 
@@ -669,22 +671,22 @@ static int sync_wrapped(int what, int fd)
 	return (int)leave(&call, r);
 }
 
-EXPORT int fsync(int fd)
+int fsync(int fd)
 {
 	return sync_wrapped(REAL_fsync, fd);
 }
 
-EXPORT int fdatasync(int fd)
+int fdatasync(int fd)
 {
 	return sync_wrapped(REAL_fdatasync, fd);
 }
 
-EXPORT int syncfs(int fd)
+int syncfs(int fd)
 {
 	return sync_wrapped(REAL_syncfs, fd);
 }
 
-EXPORT void sync(void)
+void sync(void)
 {
 	(void)sync_wrapped(REAL_sync, -1);
 }
@@ -700,7 +702,7 @@ static void refuse_fd(int fd, const char *what)
 	pass();
 }
 
-EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int n_iov, off_t offset, int flags)
+ssize_t pwritev2(int fd, const struct iovec *iov, int n_iov, off_t offset, int flags)
 {
 	refuse_fd(fd, "pwritev2");
 	return REAL(pwritev2)(fd, iov, n_iov, offset, flags);
@@ -708,13 +710,13 @@ EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int n_iov, off_t offset
 
 ssize_t pwritev64v2(int fd, const struct iovec *iov, int n_iov, off64_t offset, int flags) ALIAS(pwritev2);
 
-EXPORT int posix_fallocate(int fd, off_t offset, off_t size)
+int posix_fallocate(int fd, off_t offset, off_t size)
 {
 	refuse_fd(fd, "posix_fallocate");
 	return REAL(posix_fallocate)(fd, offset, size);
 }
 
-EXPORT int truncate(const char *path, off_t size)
+int truncate(const char *path, off_t size)
 {
 	char name[INTERPOSE_NAME_MAX + 1];
 
@@ -726,20 +728,20 @@ EXPORT int truncate(const char *path, off_t size)
 	return REAL(truncate)(path, size);
 }
 
-EXPORT ssize_t copy_file_range(int from, off64_t *from_offset, int to, off64_t *to_offset, size_t size,
-			       unsigned flags)
+ssize_t copy_file_range(int from, off64_t *from_offset, int to, off64_t *to_offset, size_t size,
+			unsigned flags)
 {
 	refuse_fd(to, "copy_file_range");
 	return REAL(copy_file_range)(from, from_offset, to, to_offset, size, flags);
 }
 
-EXPORT ssize_t sendfile(int to, int from, off_t *offset, size_t size)
+ssize_t sendfile(int to, int from, off_t *offset, size_t size)
 {
 	refuse_fd(to, "sendfile");
 	return REAL(sendfile)(to, from, offset, size);
 }
 
-EXPORT ssize_t splice(int from, off64_t *from_offset, int to, off64_t *to_offset, size_t size, unsigned flags)
+ssize_t splice(int from, off64_t *from_offset, int to, off64_t *to_offset, size_t size, unsigned flags)
 {
 	refuse_fd(to, "splice");
 	return REAL(splice)(from, from_offset, to, to_offset, size, flags);

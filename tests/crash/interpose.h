@@ -119,6 +119,9 @@ struct log_record {
 
 #define LOG_MAGIC 0x676f6c76u
 
+/* Append marks to a log that another process writes; NULL: no more. 0 or -errno. */
+int interpose_mark_in(const char *log);
+
 /* Append a mark to the log of the recording that runs; nothing happens where none does. */
 void interpose_mark(const void *data, size_t size);
 

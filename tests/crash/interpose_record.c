@@ -78,9 +78,11 @@ static int found(void *context, const struct interpose_file *directory, const st
 		struct log_record write = { .kind = LOG_WRITE, .file = file->number, .offset = offset };
 
 		iov.iov_len = (size_t)n;
-		put(&write, "", "", &iov, 1);
+		if (bytes[0] != 0 || memcmp(bytes, bytes + 1, (size_t)n - 1) != 0)
+			put(&write, "", "", &iov, 1);
 		offset += (uint64_t)n;
 	}
+	put_plain(LOG_GROW, file->number, 0, offset);
 	return n < 0 ? -errno : 0;
 }
 
@@ -193,6 +195,15 @@ static void leave(struct interpose_call *call, int64_t result)
 		put_names(call, LOG_RENAME);
 		break;
 	}
+}
+
+int interpose_mark_in(const char *log)
+{
+	if (recorder.fd >= 0)
+		stop();
+	if (log)
+		recorder.fd = interpose_real_openat(AT_FDCWD, log, O_WRONLY | O_APPEND | O_CLOEXEC, 0);
+	return log && recorder.fd < 0 ? -errno : 0;
 }
 
 void interpose_mark(const void *data, size_t size)
