@@ -207,7 +207,7 @@ int background_start(struct vault *vault)
 	b->vault = vault;
 	(void)pthread_mutex_init(&b->lock, NULL);	/* fails only with attributes, as the next */
 	(void)pthread_cond_init(&b->wake, NULL);
-	r = db_open_in(&b->checkpoints, vault->dir_fd, vault->db.path, 0);
+	r = db_open_in(&b->checkpoints, vault->dir_fd, vault->db.path, DB_OPEN_BARE);
 	vault->background = b;	/* on failure release frees what there is */
 	if (r < 0)
 		return r;

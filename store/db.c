@@ -308,7 +308,7 @@ int db_open_in(struct db *db, int dir_fd, const char *path, unsigned flags)
 		r = tune(db, flags);
 	if (r == 0 && flags & DB_OPEN_CREATE)
 		r = schema_create(db);
-	if (r == 0)
+	if (r == 0 && !(flags & DB_OPEN_BARE))
 		r = prepare_all(db);
 	if (r < 0)
 		db_close(db);

@@ -48,6 +48,7 @@ enum db_open_flags {
 	DB_OPEN_READ_ONLY = 1,	/* beside a writer */
 	DB_OPEN_IMMUTABLE = 2,	/* on a read-only disk, nobody writes */
 	DB_OPEN_CREATE = 4,	/* make a new database with this program's schema */
+	DB_OPEN_BARE = 8,	/* prepare nothing: for a connection that only checkpoints */
 };
 
 /* Open `path` with the safe settings, check that its schema is this version's to the letter, migrate an older one, prepare
