@@ -14,7 +14,7 @@ mkdir "$work/new"
 
 sources=("$here/corpus/$target")
 [[ -d $here/crashes/$target ]] && sources+=("$here/crashes/$target")
-options=(-max_len=65536 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 -verbosity=1 "-artifact_prefix=$target-")
+options=(-max_len=65536 -len_control=20 -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 -verbosity=1 "-artifact_prefix=$target-")
 [[ -e $here/$target.dict ]] && options+=("-dict=$here/$target.dict")
 
 "$program" "${options[@]}" "-max_total_time=${VAULTFS_FUZZ_SECONDS:-30}" "$work/new" "${sources[@]}" >"$work/log" 2>&1
