@@ -1,4 +1,4 @@
-/* fuzz_database.c - a vault whose vault.db is damaged or forged, opened and used.
+/* fuzz_database.c - a vault whose vault.db is damaged or forged, opened and used, or checked.
  *
  * The input is a list of edits of a valid database: bytes, pages, its length, rows of any table (the schema's own too)
  * with any values, or all of it replaced. Rows are forged through SQLite with its checks off, so that the pages stay
@@ -22,6 +22,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	fuzz_make_vault(fuzz_path("v"), 2);
 	database = fuzz_read_file(fuzz_path("v/vault.db"), &database_size);
 	pack = fuzz_read_file(fuzz_path("v/packs/00000001.pack"), &pack_size);
+	FUZZ_CHECK(database_size <= SIZE_MAX_DATABASE && pack_size <= SIZE_MAX_DATABASE);
 	return 0;
 }
 
@@ -179,9 +180,17 @@ static void write_bytes(struct fuzz_input *input, uint8_t *bytes, size_t size)
 		bytes[at + i] = new[i];
 }
 
-static void edit(struct fuzz_input *input, uint8_t *bytes, size_t *size)
+/* Bytes of the pack become others; what guards them is not repaired. */
+static void damage_pack(struct fuzz_input *input, uint8_t *bytes)
 {
-	switch (fuzz_below(input, 8)) {
+	size_t at = (size_t)fuzz_number(input, 2) % pack_size;
+
+	bytes[at] ^= (uint8_t)(1 + fuzz_below(input, 255));
+}
+
+static void edit(struct fuzz_input *input, uint8_t *bytes, size_t *size, uint8_t *packed)
+{
+	switch (fuzz_below(input, 9)) {
 	case 0:
 	case 1:
 		write_bytes(input, bytes, *size);
@@ -198,15 +207,35 @@ static void edit(struct fuzz_input *input, uint8_t *bytes, size_t *size)
 			(void)fuzz_take(input, bytes, input->left);
 		}
 		break;
+	case 8:
+		damage_pack(input, packed);
+		break;
 	default:
 		forge_rows(input, bytes, size);
 		break;
 	}
 }
 
+static void count_finding(void *context, const struct vault_finding *finding)
+{
+	FUZZ_CHECK(finding->kind && finding->text && strlen(finding->text) < 4096);
+	++*(uint64_t *)context;
+}
+
+static void check(uint64_t how)
+{
+	uint64_t n = 0;
+	const struct vault_check_options options = { .flags = how % 16 == 5 ? VAULT_CHECK_DEEP : how % 16 == 13 ? VAULT_CHECK_SHARED : 0,
+						     .found = count_finding, .context = &n };
+	struct vault_check_counts counts;
+
+	if (vault_check(fuzz_path("v"), &options, &counts) == 0)
+		FUZZ_CHECK(counts.n_findings == n || n == VAULT_FINDINGS_MAX);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static uint8_t bytes[SIZE_MAX_DATABASE];
+	static uint8_t bytes[SIZE_MAX_DATABASE], packed[SIZE_MAX_DATABASE];
 	struct fuzz_input input = { data, size < 65536 ? size : 65536 };
 	struct vault_open_options options = { .commit_seconds = 3600, .cache_size = 1 << 20 };
 	uint64_t how = fuzz_number(&input, 1);
@@ -214,12 +243,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t edited = database_size;
 
 	memcpy(bytes, database, database_size);
+	memcpy(packed, pack, pack_size);
 	for (unsigned i = 0; i < EDITS_MAX && input.left > 0; i++)
-		edit(&input, bytes, &edited);
+		edit(&input, bytes, &edited, packed);
 	fuzz_write_file(fuzz_path("v/vault.db"), bytes, edited);
 	fuzz_write_file(fuzz_path("v/vault.db-wal"), NULL, 0);
 	fuzz_write_file(fuzz_path("v/vault.db-shm"), NULL, 0);
-	fuzz_write_file(fuzz_path("v/packs/00000001.pack"), pack, pack_size);
+	fuzz_write_file(fuzz_path("v/packs/00000001.pack"), packed, pack_size);
+	if (how % 4 == 1) {
+		check(how);
+		return 0;
+	}
 	options.flags = how % 8 == 7 ? VAULT_OPEN_READ_ONLY : how % 8 == 6 ? VAULT_OPEN_SHARED : 0;
 	if (vault_open(fuzz_path("v"), &options, &vault) == 0) {
 		fuzz_use_vault(vault, how);
