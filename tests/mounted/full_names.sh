@@ -18,11 +18,22 @@ if is_root; then
   expect "sync" "$VAULTFS" sync "$MNT"
   dd if=/dev/zero of="$WORK/disk/filler" bs=64K 2>/dev/null
   dd if=/dev/zero of="$WORK/disk/filler2" bs=1K 2>/dev/null
-  run timeout 90 python3 -c 'import errno, os, sys
+  for call in 'os.mkdir(name)' 'open(name, "x").close()' 'os.symlink("x" * 2000, name)' 'os.link(top + "/a", name)' \
+    'os.mkfifo(name)' 'os.setxattr(top + "/early%d" % (i % 500 + 1), "user.%d" % i, b"x" * 40)'; do
+    run timeout 90 python3 -c 'import errno, os, sys
+top, call = sys.argv[1:]
 try:
-    for i in range(300000): os.mkdir("%s/%s%d" % (sys.argv[1], "x" * 180, i))
-except OSError as e: sys.exit(e.errno != errno.ENOSPC and e.strerror)' "$MNT"
-  expect_equal "mkdir till it is full ends with ENOSPC, in time: $ERR" "$STATUS" 0
+    for i in range(300000):
+        name = "%s/%s%s%d" % (top, call[3:7], "x" * 180, i)
+        exec(call)
+except OSError as e: sys.exit(e.errno != errno.ENOSPC and e.strerror)
+sys.exit("it never was full")' "$MNT" "$call"
+    expect_equal "$call till it is full ends with ENOSPC, in time: $ERR" "$STATUS" 0
+  done
+  expect "a rename goes through" mv "$MNT/early2" "$MNT/renamed"
+  expect "a chmod goes through" chmod 700 "$MNT/renamed"
+  expect "an rmdir goes through" rmdir "$MNT/renamed"
+  expect "a truncate goes through" truncate -s 1M "$MNT/a"
   expect "a delete goes through" rm "$MNT/a"
   expect "and becomes durable" "$VAULTFS" sync "$MNT"
   kill_daemon
