@@ -92,14 +92,14 @@ static bool sets_nothing(int to_set)
 	return is_chown(to_set) && !(to_set & (FUSE_SET_ATTR_UID | FUSE_SET_ATTR_GID));
 }
 
-/* Which of suid and sgid a request takes away beside what it sets. The kernel leaves it to us (HANDLE_KILLPRIV_V2). */
+/* Which of suid and sgid a chown takes away beside what it sets, by the group that the file has before. */
 static int privileges_lost(fuse_req_t req, uint64_t id, int to_set, unsigned *ret_set)
 {
 	struct fs *fs = fuse_req_userdata(req);
 	struct vault_attr attr;
 	int r;
 
-	if (!is_chown(to_set) && !worker_self()->kill_priv)
+	if (!is_chown(to_set))
 		return 0;
 	r = vault_getattr(fs->vault, id, &attr);
 	if (r < 0 || S_ISDIR(attr.mode))
@@ -123,12 +123,16 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, s
 	(void)fi;
 	if ((to_set & FUSE_SET_ATTR_SIZE) && attr->st_size < 0)
 		r = -EFBIG;
+	if (worker_self()->kill_priv)	/* truncated by somebody else than root */
+		set |= VAULT_SET_KILL_PRIV;
 	if (r >= 0)
 		r = privileges_lost(req, ino, to_set, &set);
 	if (r >= 0) {
 		values_of(attr, to_set, &values);
 		r = vault_setattr(fs->vault, ino, set, &values, &result);
 	}
+	if (r >= 0 && worker_self()->kill_priv && caller_takes_sgid(req, &result))
+		r = vault_setattr(fs->vault, ino, VAULT_SET_KILL_SGID, &values, &result);
 	if (r < 0)
 		reply_failure(req, r);
 	else
