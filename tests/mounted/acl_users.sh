@@ -21,11 +21,10 @@ as_user() { # UID COMMAND...
 }
 
 chmod 755 "$WORK"
+[[ -c /dev/fuse && -e /etc/fuse.conf ]] || fail "/dev/fuse or /etc/fuse.conf is missing: mounted tests cannot run here"
 mknod -m 666 "$WORK/fuse" c 10 229
-touch /dev/fuse
 mount --bind "$WORK/fuse" /dev/fuse
 echo user_allow_other >"$WORK/fuse.conf"
-touch /etc/fuse.conf
 mount --bind "$WORK/fuse.conf" /etc/fuse.conf
 SCRATCH_MOUNTS+=(/dev/fuse /etc/fuse.conf)
 chown "$USER_ID:$USER_ID" "$WORK" "$MNT"
