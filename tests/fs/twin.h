@@ -80,6 +80,7 @@ extern const struct twin_call twin_name_calls[], twin_data_calls[], twin_space_c
 extern const struct twin_call *const twin_groups[]; /* all of them, then NULL */
 /* No call: everybody ends, the vault is mounted anew, new ones begin. */
 extern const struct twin_call twin_remount;
+extern const struct twin_call twin_drop_caches;
 
 /* ---- lists ---- */
 

@@ -88,6 +88,8 @@ static const struct twin_call *call_of(const char *name)
 {
 	if (strcmp(name, twin_remount.name) == 0)
 		return &twin_remount;
+	if (strcmp(name, twin_drop_caches.name) == 0)
+		return &twin_drop_caches;
 	for (size_t group = 0; twin_groups[group]; group++) {
 		for (const struct twin_call *call = twin_groups[group]; call->name; call++) {
 			if (strcmp(name, call->name) == 0)

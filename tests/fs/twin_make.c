@@ -127,11 +127,21 @@ static void make_one(struct twin_maker *maker, struct twin_op *op)
 	op->call->make(maker, op);
 }
 
+/* Now and then the ground changes: all caches are dropped, or the vault is mounted anew. */
+static const struct twin_call *upheaval_at(const struct twin_maker *maker, size_t number)
+{
+	if (maker->remount_every == 0 || number % (maker->remount_every / 2) != 0)
+		return NULL;
+	return number % maker->remount_every == 0 ? &twin_remount : &twin_drop_caches;
+}
+
 void twin_make(struct twin_maker *maker, struct twin_op *ops, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
+		const struct twin_call *upheaval = upheaval_at(maker, i + 1);
+
 		make_one(maker, &ops[i]);
-		if (maker->remount_every && (i + 1) % maker->remount_every == 0)
-			ops[i] = (struct twin_op){ .call = &twin_remount, .dir = TWIN_CWD, .dir2 = TWIN_CWD };
+		if (upheaval)
+			ops[i] = (struct twin_op){ .call = upheaval, .dir = TWIN_CWD, .dir2 = TWIN_CWD };
 	}
 }
