@@ -11,6 +11,7 @@ if [[ ${1-} != inside ]]; then
 fi
 . "$(dirname "$0")/lib.sh"
 need getfacl setfacl setpriv fusermount3
+leave_other_mounts
 # fusermount3 wants users that have a name.
 USER_ID=$(id -u daemon) OTHER_ID=$(id -u nobody) THIRD_ID=$(id -u bin)
 
