@@ -11,6 +11,7 @@ export LC_ALL=C TZ=UTC
 
 : "${VAULTFS:?the vaultfs command to test}"
 : "${VAULTFS_HELPERS:?the folder with the test helpers}"
+VAULTFS=$(readlink -f "$VAULTFS") VAULTFS_HELPERS=$(readlink -f "$VAULTFS_HELPERS") # a script may change its directory
 # shellcheck disable=SC2034
 SLOW=${VAULTFS_SLOW:-0} # 1: the daemon is built with a sanitizer
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/vaultfs-test.XXXXXX") || exit 1
