@@ -403,7 +403,7 @@ void live_was_read(struct vault *vault, const struct vault_attr *attr)
 {
 	struct live_table *table = vault->live;
 
-	if (!table)
+	if (!table || vault->read_only)
 		return;
 	(void)pthread_mutex_lock(&table->lock);
 	access_note(table, attr->id, attr->atime_ns, attr->mtime_ns, attr->ctime_ns);
@@ -415,6 +415,8 @@ void vault_file_was_read(struct vault_file *file)
 	struct live_inode *inode = file_inode(file);
 	struct live_table *table = inode->vault->live;
 
+	if (inode->vault->read_only)
+		return;
 	(void)pthread_mutex_lock(&table->lock);
 	access_note(table, inode->id, inode->atime_ns, inode->mtime_ns, inode->ctime_ns);
 	(void)pthread_mutex_unlock(&table->lock);
