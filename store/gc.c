@@ -2,7 +2,8 @@
  *
  * Order, each step durable before the next: references fell to 0 in a commit that is durable; the pack's chunk rows go,
  * and it is marked as going; vault.db is checkpointed, so that no power cut brings the rows back; the file goes; its row
- * goes. A crash in between is finished at the next open. */
+ * goes. A crash in between is finished by the next step, which begins with a checkpoint, too: a daemon that died may have left
+ * the log of its database in memory only. */
 #include "gc.h"
 
 #include <errno.h>
@@ -219,16 +220,6 @@ int gc_drop_missing_locked(struct vault *vault)
 		log_warn("%s: packs are missing that %lld chunks in use stand in: files that need them cannot be read", vault->path,
 			 (long long)sqlite3_changes64(vault->db.handle));
 	return r == 0 ? run_plain(vault, Q_MISSING_GONE) : r;
-}
-
-int gc_finish_locked(struct vault *vault)
-{
-	int r;
-
-	do
-		r = unlink_going_locked(vault);
-	while (r > 0);
-	return r;
 }
 
 int gc_step(struct vault *vault)

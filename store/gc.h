@@ -6,7 +6,7 @@
 
 /* What the next step would do. */
 struct gc_outlook {
-	uint64_t n_ready;		/* sealed packs that can go now, or were on their way when a reader blocked a checkpoint */
+	uint64_t n_ready;		/* sealed packs that can go now, or were on their way when a crash or a reader came */
 	uint64_t held_bytes;		/* sizes of sealed packs without live chunks that wait for a newer picture only */
 };
 int gc_look(struct vault *vault, struct gc_outlook *ret);
@@ -18,8 +18,5 @@ int gc_step(struct vault *vault);
 /* A database from an earlier time (replayed) may show packs that are gone: their dead chunks' rows go, so that nothing is
  * deduplicated against them; chunks in use are marked as damaged. At open, before writing. */
 int gc_drop_missing_locked(struct vault *vault);
-
-/* Unlink packs whose rows had gone when the vault was last closed or crashed. At open, before writing. */
-int gc_finish_locked(struct vault *vault);
 
 #endif

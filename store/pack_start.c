@@ -12,9 +12,8 @@
 
 #define RECENT_BYTES (512u << 20) /* more than a commit writes: older packs were synced before */
 
-/* Make durable what the last commits before a crash may have left in memory: all that is known is that older packs were
- * synced. Cheap where nothing is dirty. */
-static int sync_recent(struct packs *packs)
+/* All that is known is that older packs were synced. */
+int packs_sync_recent(struct packs *packs)
 {
 	for (uint64_t number = packs_recent(packs, RECENT_BYTES); number != 0;
 	     number = packs_next(packs, number)) {
@@ -101,7 +100,7 @@ static int start_at(struct packs *packs, struct place end)
 	if (r == 0)
 		r = cut_pack(packs, pack, end.offset);
 	if (r == 0)
-		r = sync_recent(packs);
+		r = packs_sync_recent(packs);
 	KILL_POINT(recent_synced);
 	if (r == 0)
 		r = pack_is_sealed(pack, end.offset);

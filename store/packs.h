@@ -61,6 +61,10 @@ uint64_t packs_total_size(const struct packs *packs);
  *           -EROFS logged. */
 int packs_start_writing(struct packs *packs, struct place end);
 
+/* Make durable what a process that died may have left in memory of its last commits. Cheap where nothing is dirty.
+ *   Errors  -errno, logged: nothing may be appended any more. */
+int packs_sync_recent(struct packs *packs);
+
 /* Keep room for `n_bytes` more (stored bytes and their records' heads at the worst), so that a later append of them
  * cannot fail for space: preallocates in the newest pack. Given back with packs_unreserve() when they were appended or
  * are not wanted any more.

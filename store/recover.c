@@ -503,6 +503,8 @@ int recover_replay_locked(struct vault *vault)
 	struct recover_tail tail;
 	int r = recover_inspect(vault, &tail);
 
+	if (r == 0)
+		r = packs_sync_recent(vault->packs);	/* the database may not be ahead of them after a power cut */
 	return r < 0 ? r : replay_tail(vault, &tail, false);
 }
 
@@ -670,7 +672,9 @@ int recover_rebuild_locked(struct vault *vault, bool *ret_damaged)
 	if (tail.n_gaps > 0)
 		log_warn("%s: the packs are damaged (places: %" PRIu64 "), first in pack %" PRIu64 " at %" PRIu64
 			 ": going on behind them", vault->path, tail.n_gaps, tail.first_gap.pack, tail.first_gap.offset);
-	r = restore_chunks(vault, &tail);
+	r = packs_sync_recent(vault->packs);	/* as for a replay */
+	if (r == 0)
+		r = restore_chunks(vault, &tail);
 	KILL_POINT(rebuild_chunks);
 	if (r == 0 && picture.n_chunks > 0) {
 		r = db_begin(&vault->db);

@@ -579,8 +579,6 @@ static int start_writing(struct vault *vault)
 	held = lock_mutex(&vault->db.lock);
 	r = commit_begin_locked(vault);
 	if (r == 0)
-		r = gc_finish_locked(vault);
-	if (r == 0)
 		r = gc_drop_missing_locked(vault);
 	return r == 0 ? commit_write_locked(vault) : r;
 }
