@@ -85,7 +85,8 @@ void disk_log_read(const char *path, struct disk_log *ret)
 
 void disk_log_release(struct disk_log *log)
 {
-	(void)munmap(log->map, log->map_size);
+	if (log->map)
+		(void)munmap(log->map, log->map_size);
 	free(log->entries);
 	memset(log, 0, sizeof(*log));
 }

@@ -33,12 +33,17 @@ struct disk_log {
 void disk_log_read(const char *path, struct disk_log *ret);
 void disk_log_release(struct disk_log *log);
 
+struct disk;
+
+/* The log of `before` as far as that has gone, then `after`, which was written when nothing of `before` was lost: a program
+ * that was killed, and the next one. The marks of `after` say moments behind `n_moments`: their head.offset. Borrows both. */
+void disk_log_join(const struct disk *before, const struct disk_log *after, uint64_t n_moments,
+		   struct disk_log *ret);
+
 /* The name that a file got last before entry `at`, "" for the root; borrowed until the next call. */
 const char *disk_log_name(const struct disk_log *log, size_t at, uint64_t file);
 
 /* ---- the disk at one moment ---- */
-
-struct disk;
 
 /* An empty disk before the first entry of `log`, which is borrowed. `ignored` (NULL: none) says of a flush, by its entry,
  * that it shall do nothing: a disk that lies, or a program that forgot it. */

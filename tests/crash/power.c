@@ -176,11 +176,13 @@ static void try_cut(const struct options *options, const struct plan *plan, cons
 	bool good;
 
 	disk_describe(&cut->choice, choice, sizeof(choice));
-	(void)snprintf(job->now, sizeof(job->now), "cut %u at %zu of %zu, %s: %s", cut->number, cut->at,
-		       plan->log->n, plan_kind(cut->kind), choice);
+	(void)snprintf(job->now, sizeof(job->now), "%s %u at %zu of %zu, %s: %s",
+		       cut->killed ? "kill" : "cut", cut->number, cut->at, plan->log->n, plan_kind(cut->kind),
+		       choice);
 	disk_write_out(disk, &cut->choice, path);
 	(void)alarm(STATE_SECONDS);
-	good = state_check(vault, &expected, cut->again, work, cut->choice.seed, &moment, message);
+	good = state_check(vault, &expected, cut->again, cut->killed ? disk : NULL, work, cut->choice.seed,
+			   &moment, message);
 	(void)alarm(0);
 	remove_tree(path);
 	job->n_states += 1 + cut->again;

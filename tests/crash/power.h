@@ -148,9 +148,11 @@ struct expectation {
 #define STATE_MESSAGE 4096u
 
 /* Open the vault at `path`, compare, write on, and compare again. True: as it must be, and *ret_moment says which moment
- * it was (-1: there was no vault yet). `again` > 0: cut the power in between so many times more, in `work`. */
-bool state_check(const char *path, const struct expectation *expected, unsigned again, const char *work,
-		 uint64_t seed, int64_t *ret_moment, char *ret_message);
+ * it was (-1: there was no vault yet). `again` > 0: cut the power in between so many times more, in `work`. `killed`: the
+ * state is what a killed process left, all of it, which is not all flushed yet; half of these are rebuilt first. */
+bool state_check(const char *path, const struct expectation *expected, unsigned again,
+		 const struct disk *killed, const char *work, uint64_t seed, int64_t *ret_moment,
+		 char *ret_message);
 
 /* What the log says before entry `at`. */
 struct expectation story_expect(const struct story *story, const struct disk_log *log, size_t at);

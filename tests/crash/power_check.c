@@ -65,6 +65,7 @@ struct expectation story_expect(const struct story *story, const struct disk_log
 		if (log->entries[i].head.kind != LOG_MARK || log->entries[i].head.data_size != sizeof(mark))
 			continue;
 		memcpy(&mark, log->entries[i].data, sizeof(mark));
+		mark.moment += log->entries[i].head.offset;
 		if (mark.kind == MARK_PROMISE)
 			e.first = (int64_t)mark.moment;
 		if ((int64_t)mark.moment > e.last)
@@ -240,46 +241,59 @@ static bool compare_again(const char *path, const struct story *story, char *ret
 
 /* ---- cutting again ---- */
 
-/* States of the disk while `log` was written: each must be one of the story's moments, too. */
-static bool cut_again(const char *log_path, const struct story *story, unsigned n, const char *work,
-		      uint64_t seed, char *ret_message)
+/* Disks as they may be while `log` was written, from log->begin on: each must show one of the story's moments, too. */
+static bool cut_log(const struct disk_log *log, const struct story *story, unsigned n, const char *work,
+		    uint64_t seed, char *ret_message)
 {
-	struct random random = { seed };
-	struct disk_log log;
-	struct disk *disk;
 	AUTO(free) char *path = disk_path(work, "again");
 	AUTO(free) char *vault = disk_path(path, "test.vault");
+	struct random random = { seed };
+	struct disk *disk = disk_new(log, NULL);
+	size_t length = log->n - log->begin;
 	bool good = true;
-	size_t begin, at;
 
-	disk_log_read(log_path, &log);
-	begin = log.begin;
-	disk = disk_new(&log, NULL);
 	for (unsigned i = 0; good && i < n; i++) {
 		struct disk_choice choice =
 			disk_choose((unsigned)random_below(&random, 40), random_next(&random));
-		struct expectation e;
+		size_t at = log->begin + length * i / n + random_below(&random, length / n + 1);
 		char what[200], message[STATE_MESSAGE];
+		struct expectation e = story_expect(story, log, at);
 		int64_t moment;
 
-		at = begin + (log.n - begin) * i / n + random_below(&random, (log.n - begin) / n + 1);
-		if (at > log.n)
-			at = log.n;
-		if (at < begin)
-			at = begin;
-		begin = at;
 		disk_advance(disk, at);
 		disk_write_out(disk, &choice, path);
-		e = story_expect(story, &log, at);
-		good = state_check(vault, &e, 0, work, random_next(&random), &moment, message);
+		good = state_check(vault, &e, 0, NULL, work, random_next(&random), &moment, message);
 		disk_describe(&choice, what, sizeof(what));
 		if (!good)
-			(void)snprintf(ret_message, STATE_MESSAGE, "cut again at %zu of %zu (%s): %.3000s",
-				       at, log.n, what, message);
+			(void)snprintf(ret_message, STATE_MESSAGE,
+				       "cut again at %zu of %zu (%s), promised %" PRId64 ", begun %" PRId64
+				       ": %.3000s",
+				       at - log->begin, length, what, e.first, e.last, message);
 		remove_tree(path);
 	}
 	disk_free(disk);
-	disk_log_release(&log);
+	return good;
+}
+
+/* `log` is of a program that began with what another one, killed then, had written: not all of it was flushed. */
+static bool cut_after_kill(const struct disk *before, const struct disk_log *log,
+			   const struct expectation *expected, const struct story *story, unsigned n,
+			   const char *work, uint64_t seed, char *ret_message)
+{
+	size_t n_before = (size_t)(expected->last + 1);
+	struct story both = { .flags = story->flags,
+			      .kept = expected->story->kept,
+			      .n = n_before + story->n };
+	struct disk_log joined;
+	bool good;
+
+	both.moments = disk_resize(NULL, both.n, sizeof(*both.moments));
+	memcpy(both.moments, expected->story->moments, n_before * sizeof(*both.moments));
+	memcpy(both.moments + n_before, story->moments, story->n * sizeof(*both.moments));
+	disk_log_join(before, log, n_before, &joined);
+	good = cut_log(&joined, &both, n, work, seed, ret_message);
+	disk_log_release(&joined);
+	free(both.moments);
 	return good;
 }
 
@@ -303,6 +317,13 @@ static bool first_time(const char *path, const struct expectation *expected, uin
 	return close_vault(vault, ret_message) && good;
 }
 
+static bool rebuild(const char *path, char *ret_message)
+{
+	int r = vault_rebuild(path, 0);
+
+	return r == 0 || wrong(ret_message, "cannot be rebuilt: %s", strerror(-r));
+}
+
 /* The root of the disk that `path` stands on, and the log of what happens to it. */
 static void record(const char *path, const char *log)
 {
@@ -315,18 +336,36 @@ static void record(const char *path, const char *log)
 		disk_die("%s: cannot record: %s", log, strerror(-r));
 }
 
-bool state_check(const char *path, const struct expectation *expected, unsigned again, const char *work,
-		 uint64_t seed, int64_t *ret_moment, char *ret_message)
+static bool cut_again(const char *log_path, const struct expectation *expected, const struct story *story,
+		      unsigned n, const struct disk *killed, const char *work, uint64_t seed,
+		      char *ret_message)
+{
+	struct disk_log log;
+	bool good;
+
+	disk_log_read(log_path, &log);
+	good = killed ? cut_after_kill(killed, &log, expected, story, n, work, seed, ret_message)
+		      : cut_log(&log, story, n, work, seed, ret_message);
+	disk_log_release(&log);
+	return good;
+}
+
+bool state_check(const char *path, const struct expectation *expected, unsigned again,
+		 const struct disk *killed, const char *work, uint64_t seed, int64_t *ret_moment,
+		 char *ret_message)
 {
 	struct story story = { .flags = expected->story->flags };
 	AUTO(free) char *log = disk_path(work, "again.log");
-	bool good;
+	bool good = true;
 
 	*ret_moment = -1;
 	listen_anew();
 	if (again > 0)
 		record(path, log);
-	good = first_time(path, expected, seed, &story, ret_moment, ret_message);
+	if (killed && seed % 2)
+		good = rebuild(path, ret_message);
+	if (good)
+		good = first_time(path, expected, seed, &story, ret_moment, ret_message);
 	if (again > 0)
 		interpose_stop();
 	if (!good && expected->first < 0 && story.n == 0)
@@ -335,7 +374,7 @@ bool state_check(const char *path, const struct expectation *expected, unsigned 
 		good = check_whole(path, seed % 4 == 0, ret_message) &&
 		       compare_again(path, &story, ret_message);
 	if (good && again > 0 && story.n > 0)
-		good = cut_again(log, &story, again, work, seed, ret_message);
+		good = cut_again(log, expected, &story, again, killed, work, seed, ret_message);
 	if (again > 0)
 		(void)remove(log);
 	story_release(&story);

@@ -215,6 +215,11 @@ struct plan plan_make(const struct story *story, const struct disk_log *log, uns
 		if (plan.n % AGAIN_EVERY == 0 && left > AGAIN)
 			cut->again = AGAIN;
 		cut->choice = disk_choose(of_kind[kind]++, random_next(&random));
+		if (cut->again > 0 && plan.n / AGAIN_EVERY % 2) {
+			cut->killed = true;
+			cut->choice.data[0] = cut->choice.data[1] = cut->choice.data[2] = cut->choice.names =
+				FATE_ALL;
+		}
 		left -= 1 + cut->again;
 		plan.n++;
 	}

@@ -29,6 +29,7 @@ struct cut {
 	enum cut_kind kind;
 	struct disk_choice choice;
 	unsigned again;
+	bool killed; /* no power cut but a kill; that comes `again` */
 };
 
 struct plan {
