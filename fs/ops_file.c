@@ -130,13 +130,19 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t 
 	reply_done(req, r);
 }
 
+/* With the writeback cache the kernel asks for data and holes without having passed on what was written: cp(1) would take
+ * it for a hole. Without an answer it takes the whole file for data. */
 void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct fuse_file_info *fi)
 {
+	const struct fs *fs = fuse_req_userdata(req);
 	uint64_t found;
 	int r;
 
 	(void)ino;
-	r = offset < 0 ? -ENXIO : vault_seek(handle_file(fi), (uint64_t)offset, whence, &found);
+	if (fs->options->writeback)
+		r = -ENOSYS;
+	else
+		r = offset < 0 ? -ENXIO : vault_seek(handle_file(fi), (uint64_t)offset, whence, &found);
 	if (r < 0)
 		reply_failure(req, r);
 	else

@@ -30,6 +30,9 @@ export TWIN_REMOUNT="'$VAULTFS' umount '$MNT' && '$VAULTFS' mount '$VAULT' '$MNT
 if [[ $mode == kept ]]; then
   expect "what went wrong once does not again" \
     "$VAULTFS_HELPERS/twin" replay "$ORACLE/twin" "$MNT/twin" "$kept"/*.ops
+  remount_vault -o "$options,writeback"
+  expect "nor with the writeback cache" \
+    "$VAULTFS_HELPERS/twin" replay "$ORACLE/twin" "$MNT/twin" "$kept"/*.ops
   remount_vault -o "$options,uid=4711"
   run "$VAULTFS_HELPERS/twin" random "$ORACLE/twin" "$MNT/twin" 1 100 1 turns
   [[ $STATUS == 1 && $ERR == *"are needed:"*4711:0* ]] || fail "a difference is not seen: $OUT $ERR"
