@@ -95,6 +95,15 @@ int picture_read(struct vault *vault, struct place place, struct picture *ret)
 	return r;
 }
 
+int picture_find(struct vault *vault, struct place place, struct picture *ret)
+{
+	int r = picture_read(vault, place, ret);
+
+	if (r == -EBADMSG || r == -ENOENT || r == -ENOTSUP || r == -EIO)
+		return 0;
+	return r < 0 ? r : 1;
+}
+
 int picture_ref_locked(struct vault *vault, const struct picture *picture, int delta)
 {
 	int r = 0;
@@ -379,11 +388,10 @@ static int finish(struct writer *w, const struct commit_state *state)
 	struct picture new = { .chunks = w->chunks, .n_chunks = w->n_chunks };
 	struct picture old = { .n_chunks = 0 };
 	struct place place = newest_picture(vault);
-	int r;
+	int r = place.pack != 0 ? picture_find(vault, place, &old) : 0;	/* a damaged one has nothing to give back */
 
-	if (place.pack != 0)
-		(void)picture_read(vault, place, &old);	/* a damaged one has nothing to give back */
-	r = commit_lock(vault, &held);
+	if (r >= 0)
+		r = commit_lock(vault, &held);
 	if (r == 0)
 		r = savepoint_begin(&vault->db, &all);
 	KILL_POINT(picture_stored);

@@ -230,7 +230,10 @@ static int look_ahead(struct chain *chain)
 		r = packs_search(chain->vault->packs, from, RECORD_COMMIT, &item);
 		if (r <= 0)
 			return r;
-		if (read_commit(chain->vault, item.place, &record, &checksum) == 0 && record.commit > chain->ahead)
+		r = read_commit(chain->vault, item.place, &record, &checksum);
+		if (r < 0 && r != -EBADMSG)	/* one that is not seen would be cut off */
+			return r;
+		if (r == 0 && record.commit > chain->ahead)
 			chain->ahead = record.commit;
 		from = item.next;
 	}
@@ -399,8 +402,9 @@ static int follow_picture(struct replay *replay, const struct commit_record *rec
 			free(picture.chunks);
 		}
 	}
-	if (r == 0 && replay->vault->state.picture.pack != 0 &&
-	    picture_read(replay->vault, replay->vault->state.picture, &picture) == 0) {
+	if (r == 0 && replay->vault->state.picture.pack != 0)
+		r = picture_find(replay->vault, replay->vault->state.picture, &picture);
+	if (r > 0) {
 		r = picture_ref_locked(replay->vault, &picture, -1);
 		free(picture.chunks);
 	}
@@ -545,7 +549,8 @@ static int choose_start(struct vault *vault, struct picture *ret, struct recover
 	while (r == 0 && pictures.n > 0) {
 		struct place place = pictures.places[--pictures.n];
 
-		if (picture_read(vault, place, ret) < 0)
+		r = picture_find(vault, place, ret);
+		if (r <= 0)
 			continue;
 		vault->state = ret->state;
 		r = inspect(vault, true, ret_tail);
@@ -624,7 +629,8 @@ static int newest_picture(struct vault *vault, struct picture *ret)
 	*ret = (struct picture){ .n_chunks = 0 };
 	if (vault->state.picture.pack == 0)
 		return 0;
-	if (picture_read(vault, vault->state.picture, ret) == 0)
+	r = picture_find(vault, vault->state.picture, ret);
+	if (r > 0)
 		r = bulk_has_all_locked(vault, ret->chunks, ret->n_chunks);
 	if (r != 0)
 		return r < 0 ? r : 0;

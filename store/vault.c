@@ -385,14 +385,18 @@ static int open_directory(struct vault *vault, const char *path)
 }
 
 /* The commit that a vault.db of this vault shows; 0 there is none, or it cannot be read. */
-static uint64_t shown_commit(const struct vault *vault, const char *database)
+static int shown_commit(const struct vault *vault, const char *database, uint64_t *ret)
 {
 	struct vault reader = { .path = vault->path };
 	uint8_t uuid[16];
 	int r;
 
-	if (faccessat(vault->dir_fd, DATABASE, F_OK, 0) < 0 || db_open_in(&reader.db, vault->dir_fd, database, DB_OPEN_READ_ONLY) < 0)
+	*ret = 0;
+	if (faccessat(vault->dir_fd, DATABASE, F_OK, 0) < 0)
 		return 0;
+	r = db_open_in(&reader.db, vault->dir_fd, database, DB_OPEN_READ_ONLY);
+	if (r < 0)
+		return r == -ENOMEM ? r : 0;
 	{
 		AUTO(unlock) pthread_mutex_t *held = lock_mutex(&reader.db.lock);
 
@@ -401,16 +405,19 @@ static uint64_t shown_commit(const struct vault *vault, const char *database)
 			r = state_load_locked(&reader, &reader.state);
 	}
 	db_close(&reader.db);
-	return r == 0 && memcmp(uuid, vault->uuid, sizeof(uuid)) == 0 ? reader.state.commit : 0;
+	if (r == 0 && memcmp(uuid, vault->uuid, sizeof(uuid)) == 0)
+		*ret = reader.state.commit;
+	return r == -ENOMEM ? r : 0;
 }
 
 /* What was built over damage does not take the place of a database that knows more. */
 static int keep_the_better(const struct vault *vault, const char *database)
 {
-	uint64_t shown = shown_commit(vault, database);
+	uint64_t shown = 0;
+	int r = shown_commit(vault, database, &shown);
 
-	if (shown <= vault->state.commit)
-		return 0;
+	if (r < 0 || shown <= vault->state.commit)
+		return r;
 	return log_err(-EBADMSG, "%s: the packs are damaged: built anew, vault.db would show commit %" PRIu64 ", but the one there "
 		       "shows commit %" PRIu64 " and was kept. To replace it all the same: vaultfs rebuild --force %s",
 		       vault->path, vault->state.commit, shown, vault->path);
@@ -586,11 +593,12 @@ static int start_writing(struct vault *vault)
 static int load_picture_size(struct vault *vault)
 {
 	struct picture picture;
+	int r = vault->state.picture.pack != 0 ? picture_find(vault, vault->state.picture, &picture) : 0;
 
-	if (vault->state.picture.pack != 0 && picture_read(vault, vault->state.picture, &picture) == 0) {
-		vault->picture_size = picture.raw_size;
-		free(picture.chunks);
-	}
+	if (r <= 0)
+		return r;
+	vault->picture_size = picture.raw_size;
+	free(picture.chunks);
 	return 0;
 }
 
