@@ -2,6 +2,7 @@
 # rebuild_damage.sh - a rebuild over a damaged record loses no more than what was hit, and never the better database.
 . "$(dirname "$0")/lib.sh"
 need sqlite3
+CHECK_AT_END=0 # the damaged records stay in their packs
 
 # damage OFFSET-FROM-THE-LAST: two bytes in the header of a chunk's record, counted from the last chunk in use.
 damage() {
