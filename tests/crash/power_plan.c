@@ -192,6 +192,20 @@ static void sort(struct plan *plan)
 		plan->cuts[i].number = (unsigned)i;
 }
 
+/* No power cut but a kill, where the next process is likely to build on what is not flushed. */
+static void make_kill(struct cut *cut, const struct places places[N_CUT_KINDS], struct random *random)
+{
+	static const enum cut_kind kinds[] = { CUT_COMMIT, CUT_PACK_UNLINK, CUT_CHECKPOINT, CUT_PACK_FLUSH };
+	enum cut_kind kind = kinds[random_below(random, sizeof(kinds) / sizeof(kinds[0]))];
+
+	cut->killed = true;
+	cut->choice.data[0] = cut->choice.data[1] = cut->choice.data[2] = cut->choice.names = FATE_ALL;
+	if (places[kind].n == 0)
+		return;
+	cut->kind = kind;
+	cut->at = places[kind].places[random_below(random, places[kind].n)];
+}
+
 struct plan plan_make(const struct story *story, const struct disk_log *log, unsigned n, uint64_t seed)
 {
 	struct plan plan = { .story = story,
@@ -215,11 +229,8 @@ struct plan plan_make(const struct story *story, const struct disk_log *log, uns
 		if (plan.n % AGAIN_EVERY == 0 && left > AGAIN)
 			cut->again = AGAIN;
 		cut->choice = disk_choose(of_kind[kind]++, random_next(&random));
-		if (cut->again > 0 && plan.n / AGAIN_EVERY % 2) {
-			cut->killed = true;
-			cut->choice.data[0] = cut->choice.data[1] = cut->choice.data[2] = cut->choice.names =
-				FATE_ALL;
-		}
+		if (cut->again > 0 && plan.n / AGAIN_EVERY % 2)
+			make_kill(cut, places, &random);
 		left -= 1 + cut->again;
 		plan.n++;
 	}
