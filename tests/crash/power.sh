@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../mounted/lib.sh"
 seed=${1:-0}
 if [[ $SLOW == 1 ]]; then
-  states=${2:-120} lies=6 calls=600
+  states=${2:-120} lies=16 calls=600
 else
   states=${2:-2000} lies=24 calls=1800
 fi
