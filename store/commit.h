@@ -37,6 +37,9 @@ void commit_free(struct committer *committer);
  * No lock may be held but an inode's. Cheap when nobody was refused. */
 void commit_room(struct vault *vault);
 
+/* What to answer a write of `n_bytes` that was let in although there is no room, as commits fail: their errno; else 0. */
+int commit_room_error(struct vault *vault, size_t n_bytes);
+
 /* Rows were changed, or will be, by what is no change: a handle's end, a read that drains or meets damage. See that a
  * commit follows. No lock is held but an inode's. */
 void commit_noted(struct vault *vault);

@@ -35,6 +35,7 @@ struct committer {
 	void *ready_context;
 
 	_Atomic bool refused;		/* somebody waits for ready(); set under lock, read without */
+	_Atomic int failure;		/* negative errno of the last commit; 0 it succeeded */
 	_Atomic uint64_t wal_size;
 	_Atomic int64_t last_ns;
 

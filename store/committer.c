@@ -18,6 +18,7 @@ static void commit_once(struct committer *c)
 	commit_prepare(c->vault);
 	gate_close(c, &waiters);
 	r = commit_behind_gate(c->vault);
+	c->failure = r;
 	gate_open(c, r == 0);
 	c->last_ns = clock_monotonic_ns();
 	while (waiters) {

@@ -198,7 +198,9 @@ int vault_write(struct vault_file *file, uint64_t offset, const void *data, size
 		return -EFBIG;
 	if (size == 0)
 		return 0;
-	r = packs_reserve(vault->packs, room);
+	r = commit_room_error(vault, size);
+	if (r == 0)
+		r = packs_reserve(vault->packs, room);
 	if (r < 0)
 		return r;
 	if (flags & VAULT_WRITE_KILL_PRIV)

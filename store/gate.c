@@ -8,12 +8,24 @@
 
 #define SECOND_NS 1000000000ll
 
-static bool has_room(struct vault *vault, size_t n_bytes)
+static bool fits(struct vault *vault, size_t n_bytes)
 {
 	uint64_t undrained = file_undrained(vault);
 
-	/* A vault that became read-only drains no more: whoever waits is to hear of it. */
-	return n_bytes == 0 || undrained == 0 || undrained + n_bytes <= COMMIT_UNDRAINED_MAX || vault->read_only;
+	return n_bytes == 0 || undrained == 0 || undrained + n_bytes <= COMMIT_UNDRAINED_MAX;
+}
+
+/* A vault that became read-only, or whose commits fail, drains no more: whoever waits is to hear of it. */
+static bool has_room(struct vault *vault, size_t n_bytes)
+{
+	return fits(vault, n_bytes) || vault->read_only || vault->committer->failure != 0;
+}
+
+int commit_room_error(struct vault *vault, size_t n_bytes)
+{
+	int failure = vault->committer->failure;
+
+	return failure == 0 || fits(vault, n_bytes) ? 0 : failure;
 }
 
 static int enter_locked(struct committer *c, size_t n_bytes)

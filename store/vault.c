@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
@@ -164,9 +165,20 @@ static char *path_in(const struct vault *vault, const char *name)
 	return path;
 }
 
+/* Packs that a limit on the size of files lets us fill and seal. */
+static uint64_t limited_pack_size(uint64_t pack_size)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_FSIZE, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur / 2 >= pack_size)
+		return pack_size;
+	return limit.rlim_cur / 2 > PACK_SIZE_LEAST ? limit.rlim_cur / 2 : PACK_SIZE_LEAST;
+}
+
 static int open_packs(struct vault *vault)
 {
-	struct packs_options options = { .pack_size = vault->pack_size ? vault->pack_size : PACK_SIZE_DEFAULT,
+	uint64_t pack_size = vault->pack_size ? vault->pack_size : PACK_SIZE_DEFAULT;
+	struct packs_options options = { .pack_size = limited_pack_size(pack_size),
 					 .read_only = vault->read_only };
 	AUTO(free) char *name = path_in(vault, PACKS);
 

@@ -276,6 +276,44 @@ static void run_rebuild(struct run *run, const struct fault_plan *plan)
 		wrong(run->notes, "the vault is gone");
 }
 
+/* ---- a writer that does not stop ---- */
+
+/* More than may be undrained: the writer is told of the failure, and does not wait for ever. What was taken comes out. */
+static void run_flood(struct run *run, const struct fault_plan *plan)
+{
+	enum { SIZE = 1 << 20, MOST = 160 };
+	struct vault_attr wanted = { .mode = S_IFREG | 0644 }, made;
+	struct load *load = &run->clean.load;
+	struct vault_file *file = NULL;
+	uint32_t *words = malloc(SIZE);
+	uint64_t size = 0;
+	int r = load_open(load, run->vault);
+
+	must(r == 0 && words, "opening it");
+	vault_change_begin(load->vault, 0);
+	r = vault_make(load->vault, VAULT_ROOT_ID, "flood", &wanted, NULL, &made);
+	vault_change_end(load->vault);
+	must(r == 0 && vault_file_open(load->vault, made.id, &file) == 0, "a file");
+	fault_arm(plan);
+	for (; r == 0 && size < (uint64_t)MOST * SIZE; size += r == 0 ? SIZE : 0) {
+		for (size_t i = 0; i < SIZE / sizeof(*words); i++)
+			words[i] = (uint32_t)((size + i) * 2654435761u);
+		vault_change_begin(load->vault, SIZE);
+		r = vault_write(file, size, words, SIZE, 0);
+		vault_change_end(load->vault);
+	}
+	remember_faults(run->notes);
+	if (plan->at != 0 && r != -plan->error)
+		wrong(run->notes, "the writer is told %s", r < 0 ? strerrorname_np(-r) : "nothing");
+	if (vault_sync(load->vault) < 0 && vault_sync(load->vault) < 0)
+		wrong(run->notes, "it does not go on when the disk is well again");
+	if (vault_getattr(load->vault, made.id, &made) < 0 || made.size != size)
+		wrong(run->notes, "not all that was taken is there");
+	free(words);
+	vault_file_close(file);
+	(void)load_close(load); /* the judge looks */
+}
+
 /* ---- judging ---- */
 
 static unsigned find_note(const struct notes *notes, const uint64_t found[N_FILES])
@@ -295,6 +333,21 @@ static int make_one_more(struct vault *vault)
 	r = vault_make(vault, VAULT_ROOT_ID, "one more", &wanted, NULL, &made);
 	vault_change_end(vault);
 	return r == 0 ? vault_sync(vault) : r;
+}
+
+static void note_finding(void *context, const struct vault_finding *finding)
+{
+	wrong(context, "check finds: %s", finding->text);
+}
+
+static void check_it(struct run *run)
+{
+	const struct vault_check_options options = { .found = note_finding, .context = run->notes };
+	struct vault_check_counts counts;
+	int r = vault_check(run->vault, &options, &counts);
+
+	if (r < 0)
+		wrong(run->notes, "check fails with %s", strerrorname_np(-r));
 }
 
 /* Opened anew it is as it was at one of the noted moments, and goes on. */
@@ -321,6 +374,7 @@ static void judge(struct run *run, const struct fault_plan *plan)
 	r = vault_close(vault);
 	if (r < 0)
 		wrong(notes, "closing it fails with %s", strerrorname_np(-r));
+	check_it(run);
 }
 
 /* ---- creating ---- */
@@ -448,6 +502,7 @@ static const struct sweep sweeps[] = {
 	{ "read-eio-on", run_load, use_clean, { .kinds = FAULT_READ, .error = EIO } },
 	{ "read-gone", run_load, use_clean, { .kinds = FAULT_READ, .times = 1, .error = ENODEV } },
 	{ "changes-eio-on", run_load, use_clean, { .kinds = FAULT_CHANGES, .error = EIO } },
+	{ "flood-eio", run_flood, use_clean, { .kinds = FAULT_WRITE, .file = "/packs/", .error = EIO } },
 	{ "recover-eio", run_open_crashed, use_crashed, { .kinds = FAULT_ALL, .times = 1, .error = EIO } },
 	{ "recover-eio-on", run_open_crashed, use_crashed, { .kinds = FAULT_CHANGES, .error = EIO } },
 	{ "recover-full", run_open_crashed, use_crashed, { .kinds = FAULT_WRITE | FAULT_SPACE | FAULT_NAME, .error = ENOSPC } },
