@@ -11,6 +11,7 @@
 #include "commit.h"
 #include "inodes.h"
 #include "live_internal.h"
+#include "space.h"
 #include "xattrs.h"
 
 #define FILE_SIZE_MAX ((uint64_t)INT64_MAX)
@@ -199,6 +200,8 @@ int vault_write(struct vault_file *file, uint64_t offset, const void *data, size
 	if (size == 0)
 		return 0;
 	r = commit_room_error(vault, size);
+	if (r == 0)
+		r = space_to_grow(vault);
 	if (r == 0)
 		r = packs_reserve(vault->packs, room);
 	if (r < 0)
@@ -475,7 +478,9 @@ ssize_t vault_copy_range(struct vault_file *from_file, uint64_t from_offset, str
 	if (from == to && from_offset < to_offset + length && to_offset < from_offset + length)
 		return -EINVAL;
 	for (;;) {
-		r = settle_tail(to);
+		r = space_to_grow(to->vault);
+		if (r == 0)
+			r = settle_tail(to);
 		if (r == 0)
 			r = lock_both(from, from_offset, to, to_offset, length);
 		if (r < 0)

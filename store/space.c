@@ -41,6 +41,14 @@ void space_look(struct vault *vault)
 	vault->scarce = space_available(vault) < PLENTY;
 }
 
+int space_to_grow(struct vault *vault)
+{
+	if (!vault->scarce || space_available(vault) >= SPACE_LEAST)
+		return 0;
+	space_look(vault);
+	return -ENOSPC;
+}
+
 void space_renew_reserve(struct vault *vault)
 {
 	AUTO(fd) int fd = -1;

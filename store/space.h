@@ -26,6 +26,10 @@ uint64_t space_available(const struct vault *vault);
 /* Look how much there is and set vault->scarce. */
 void space_look(struct vault *vault);
 
-#define SPACE_LEAST (SPACE_RESERVE / 2)	/* bytes free below which the database may not grow */
+/* May content be added? Not with the last of the disk, which commits need: of what was accepted already, and of deletes.
+ *  -ENOSPC no. Costs a system call while little is left, else nothing. */
+int space_to_grow(struct vault *vault);
+
+#define SPACE_LEAST (SPACE_RESERVE / 2)	/* bytes free below which neither packs nor the database may grow */
 
 #endif

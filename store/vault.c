@@ -625,6 +625,7 @@ static int start(struct vault *vault, const struct vault_open_options *options)
 	}
 	if (r < 0 || vault->read_only)
 		return r;
+	space_look(vault);
 	r = start_writing(vault);
 	if (r == 0)
 		r = load_picture_size(vault);

@@ -6,7 +6,7 @@ seed=${1:-0}
 if [[ $SLOW == 1 ]]; then
   rounds=${2:-46} slack=4 pace=200
 else
-  rounds=${2:-80} slack=1 pace=100
+  rounds=${2:-60} slack=1 pace=100
 fi
 
 # On a disk of its own, which can be filled.
@@ -19,7 +19,7 @@ if is_root; then
   VAULT=$WORK/disk/test.vault
   part "$rounds kills at named points"
   make_vault --chunk-size 16K --pack-size 1M
-  expect "contract 1 holds" "$VAULTFS_HELPERS/crash" --points --rounds "$rounds" --seed "$seed" --commit 1 \
+  expect "contract 1 holds" "$VAULTFS_HELPERS/crash" --points --checker "$VAULTFS" --rounds "$rounds" --seed "$seed" --commit 1 \
     --slack "$slack" --pace "$pace" "$VAULTFS_HELPERS/vaultfs-kill" "$VAULT" "$MNT"
 else
   skip_line "a disk that can be filled needs root"
