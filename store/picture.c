@@ -388,8 +388,13 @@ static int finish(struct writer *w, const struct commit_state *state)
 	struct picture new = { .chunks = w->chunks, .n_chunks = w->n_chunks };
 	struct picture old = { .n_chunks = 0 };
 	struct place place = newest_picture(vault);
-	int r = place.pack != 0 ? picture_find(vault, place, &old) : 0;	/* a damaged one has nothing to give back */
+	int r = place.pack != 0 ? picture_read(vault, place, &old) : 0;
 
+	/* A damaged one has nothing to give back. One that cannot be read just now is tried again, or its references stay. */
+	if (r == -EBADMSG || r == -ENOENT || r == -ENOTSUP) {
+		old = (struct picture){ .n_chunks = 0 };
+		r = 0;
+	}
 	if (r >= 0)
 		r = commit_lock(vault, &held);
 	if (r == 0)
