@@ -12,7 +12,8 @@
 #include "auto.h"
 
 struct handle {
-	struct vault_file *file;	/* never changes */
+	_Atomic(struct vault_file *) file;	/* never changes; orders its making, and that of the handle, before their
+						 * use by another thread, which has the handle from the kernel alone */
 	bool may_write;			/* never changes */
 	struct handle *previous, *next;	/* guarded by fs->handles_lock */
 };
@@ -25,11 +26,12 @@ static struct handle *handle_of(const struct fuse_file_info *fi)
 int handle_open(struct fs *fs, uint64_t id, struct fuse_file_info *fi)
 {
 	AUTO(free) struct handle *handle = calloc(1, sizeof(*handle));
+	struct vault_file *file;
 	int r;
 
 	if (!handle)
 		return log_err(-ENOMEM, "inode %" PRIu64 ": no memory to open it", id);
-	r = vault_file_open(fs->vault, id, &handle->file);
+	r = vault_file_open(fs->vault, id, &file);
 	if (r < 0)
 		return r;
 
@@ -41,6 +43,7 @@ int handle_open(struct fs *fs, uint64_t id, struct fuse_file_info *fi)
 	if (handle->next)
 		handle->next->previous = handle;
 	fs->handles = handle;
+	atomic_store_explicit(&handle->file, file, memory_order_release);
 	fi->fh = (uintptr_t)TAKE(handle);
 	return 0;
 }
@@ -75,7 +78,7 @@ bool handle_may_write(struct fs *fs, uint64_t id)
 
 struct vault_file *handle_file(const struct fuse_file_info *fi)
 {
-	return handle_of(fi)->file;
+	return atomic_load_explicit(&handle_of(fi)->file, memory_order_acquire);
 }
 
 void handle_close_all(struct fs *fs)
