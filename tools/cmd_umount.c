@@ -79,10 +79,14 @@ static int find(struct unmounting *u)
 
 	if (r == 0 && lstat(point, &st) < 0)
 		r = -errno;
-	/* Its daemon died, or it is another user's, whom even root may not look at: only the mount is left to us. */
-	if ((r == -ENOTCONN || (r == -EACCES && geteuid() == 0)) && mounts_is_ours(point)) {
+	/* Its daemon died, or it is another user's, whom even root may not look at, or its disk is gone: only the mount
+	 * is left to us. */
+	if ((r == -ENOTCONN || r == -EIO || (r == -EACCES && geteuid() == 0)) && mounts_is_ours(point)) {
 		if (r == -EACCES)
 			log_warn("%s: %s: another user's mount: not waiting until its vault is free", what,
+				 u->given);
+		if (r == -EIO)
+			log_warn("%s: %s: answers with errors only, its disk may be gone: unmounting it without waiting", what,
 				 u->given);
 		u->target.mount = TAKE(point);
 		return 0;
@@ -202,8 +206,13 @@ static int wait_until_free(const struct unmounting *u)
 			return 0;                   /* it ended: who has the vault now is another */
 		pause_ms = pause_ms < 100 ? 2 * pause_ms : 100;
 	}
-	if (r < 0)
+	if (r < 0) { /* the disk is gone: the process itself is all there is to wait for */
+		int left = (int)(end - now_ms() > 0 ? end - now_ms() : 0);
+
+		if (u->daemon >= 0 && poll(&daemon, 1, left) > 0)
+			return 0;
 		return log_err(r, "%s: %s/lock: ", u->self->name, u->target.vault);
+	}
 	/* The vault is free: the rest is courtesy. */
 	(void)poll(&daemon, 1, u->daemon < 0 ? 0 : EXIT_GRACE_MS);
 	return 0;

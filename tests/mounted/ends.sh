@@ -2,7 +2,7 @@
 # ends.sh - how a mount ends, or goes on: signals, a closed terminal, a stopped process, and what becomes of the mount
 # point, the vault's directory and the disk below it meanwhile.
 . "$(dirname "$0")/lib.sh"
-need sqlite3 script timeout
+need python3 script timeout
 
 part "the vault's directory is renamed, and another vault stands under its name"
 make_vault
@@ -205,6 +205,30 @@ if is_root; then
   expect "the vault is whole" "$VAULTFS" check -q "$VAULT"
   mount_vault
   expect "all is there" sh -c "seq 50 | cmp - '$MNT/before' && seq 60 | cmp - '$MNT/after'"
+  umount_vault
+
+  part "the disk below is gone: every read and write fails"
+  mount_in_front -o commit=2
+  exec 7>"$MNT/lost"
+  head -c 1000 /dev/urandom >&7
+  ls -l "$MNT" >/dev/null
+  # what ext4 does when its device vanishes, and can be asked for: EXT4_IOC_SHUTDOWN without flushing the log
+  expect "shut the disk down" python3 -c 'import fcntl, os, struct, sys
+fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587d, struct.pack("I", 2))' "$WORK/disk"
+  expect_not "a writer gets an error, and is not left to wait" timeout 60 sh -c 'head -c 150M /dev/urandom >&7' 2>/dev/null
+  exec 7>&-
+  run timeout 60 "$VAULTFS" sync "$MNT"
+  expect_equal "sync says so" "$STATUS" 1
+  run timeout 60 "$VAULTFS" umount "$MNT"
+  [[ $STATUS -le 1 ]] || fail "umount: status $STATUS: $ERR"
+  expect_not "nothing is mounted" mounted
+  eventually 30 "the daemon ends" is_gone "$FRONT"
+  said "read-only"
+  umount "$WORK/disk"
+  expect "the disk is plugged in again" mount -o loop "$WORK/disk.img" "$WORK/disk"
+  expect "the vault is whole" "$VAULTFS" check -q "$VAULT"
+  mount_vault
+  expect "what was durable is there" sh -c "seq 50 | cmp - '$MNT/before' && seq 60 | cmp - '$MNT/after'"
   umount_vault
   umount "$WORK/disk"
   VAULT=$KEPT
