@@ -145,9 +145,12 @@ int vault_readdir(struct vault *vault, uint64_t id, uint64_t cookie, bool with_a
 
 void vault_was_read(struct vault *vault, uint64_t id)
 {
-	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&vault->db.lock);
+	AUTO(unlock) pthread_mutex_t *held = NULL;
 	struct inode inode;
 
+	if (vault->read_only)
+		return;
+	held = lock_mutex(&vault->db.lock);
 	if (inode_get_locked(vault, id, &inode) == 0)
 		live_was_read(vault, &inode.attr);
 }

@@ -262,7 +262,8 @@ int vault_readdir(struct vault *vault, uint64_t id, uint64_t cookie, bool with_a
 		  int (*emit)(void *context, const struct vault_entry *entry), void *context);
 
 /* The directory or symbolic link `id` was looked into: its atime moves, as with relatime (only when it is not newer than
- * mtime and ctime, or a day old), in memory: it is written with the inode's next change, and may be forgotten before. */
+ * mtime and ctime, or a day old), in memory: it is written with the inode's next change, and may be forgotten before. Not on
+ * a read-only vault. */
 void vault_was_read(struct vault *vault, uint64_t id);
 
 /* Give up an inode that has no name (nlink 0): its rows go, its content is dropped in slices.  [change]

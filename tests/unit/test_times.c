@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
-enum { WRITES = 20000 };
+enum { WRITES = 20000, N_KINDS = 3 };
 
 struct chmods {
 	struct fixture *f;
@@ -83,16 +83,21 @@ static void look(struct fixture *f, uint64_t id, const struct vault_attr *attr)
 	}
 }
 
+static void make_kinds(struct fixture *f, uint64_t ret_ids[N_KINDS])
+{
+	ret_ids[0] = fixture_file(f, VAULT_ROOT_ID, "file");
+	ret_ids[1] = fixture_directory(f, VAULT_ROOT_ID, "directory");
+	ret_ids[2] = fixture_make(f, VAULT_ROOT_ID, "link", S_IFLNK | 0777, "target").id;
+}
+
 /* Remembered, also without a handle; not moved again soon; written with the next change; what is set stands. */
 static void an_access__is_remembered_and_written_with_the_next_change(void **state)
 {
 	struct fixture *f = *state;
-	uint64_t ids[3];
+	uint64_t ids[N_KINDS];
 
-	ids[0] = fixture_file(f, VAULT_ROOT_ID, "file");
-	ids[1] = fixture_directory(f, VAULT_ROOT_ID, "directory");
-	ids[2] = fixture_make(f, VAULT_ROOT_ID, "link", S_IFLNK | 0777, "target").id;
-	for (int i = 0; i < 3; i++) {
+	make_kinds(f, ids);
+	for (int i = 0; i < N_KINDS; i++) {
 		struct vault_attr attr, values = { .mode = 0700, .atime_ns = 5 };
 		int64_t before = now_ns();
 
@@ -118,11 +123,32 @@ static void an_access__is_remembered_and_written_with_the_next_change(void **sta
 	vault_was_read(f->vault, 123456789); /* of nothing: no harm */
 }
 
+static void an_access__moves_nothing_on_a_read_only_vault(void **state)
+{
+	const struct vault_open_options options = { .flags = VAULT_OPEN_READ_ONLY };
+	struct fixture *f = *state;
+	uint64_t ids[N_KINDS];
+
+	make_kinds(f, ids);
+	for (int i = 0; i < N_KINDS; i++)
+		set_old_times(f, ids[i]);
+	assert_int_equal(vault_close(f->vault), 0);
+	f->vault = NULL;
+	assert_int_equal(vault_open(f->path, &options, &f->vault), 0);
+	for (int i = 0; i < N_KINDS; i++) {
+		struct vault_attr attr = fixture_attr(f, ids[i]);
+
+		look(f, ids[i], &attr);
+		assert_int_equal(fixture_attr(f, ids[i]).atime_ns, 1000);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FIXTURE_TEST(a_write__keeps_its_time_beside_a_chmod),
 		FIXTURE_TEST(an_access__is_remembered_and_written_with_the_next_change),
+		FIXTURE_TEST(an_access__moves_nothing_on_a_read_only_vault),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
