@@ -1,10 +1,10 @@
 /* ops_xattr.c - extended attributes.
  *
  * The kernel and ls(1) ask for capabilities and labels of everything, and remember EOPNOTSUPP but not ENODATA. So as long
- * as nothing outside user.* was ever set on a vault, that is the answer, from memory. Access control lists (system.posix_acl_*) the
- * kernel asks for once of each inode it has in memory, when somebody other than its owner comes to it, or ls(1). It
- * remembers ENODATA, which is the answer from memory as long as none was ever set, and takes anything else as a failure of
- * what it was about to do. */
+ * as nothing outside user.* was ever set on a vault, that is the answer, from memory. Access control lists
+ * (system.posix_acl_*) the kernel asks for once of each inode it has in memory, when somebody other than its owner comes to
+ * it, or ls(1). It remembers ENODATA, which is the answer from memory as long as none was ever set, and takes anything else
+ * as a failure of what it was about to do. */
 #include "ops.h"
 
 #include <errno.h>
@@ -120,13 +120,18 @@ static ssize_t drop_names(char *list, ssize_t size, const char *prefix)
 	return kept;
 }
 
-/* trusted.* is named to who has CAP_SYS_ADMIN, as by the disk's filesystems. A request does not tell its sender's
- * capabilities, and to read them from /proc would be slow and, when the sender has gone on, wrong: so root it is. */
+/* Names only what can be had. trusted.* is named to who has CAP_SYS_ADMIN, as by the disk's filesystems. A request does not
+ * tell its sender's capabilities, and to read them from /proc would be slow and, when the sender has gone on, wrong: so
+ * root it is. */
 static ssize_t list_for(const struct fs *fs, uid_t uid, fuse_ino_t ino, char *buffer)
 {
 	ssize_t n = vault_listxattr(fs->vault, ino, buffer, VAULT_XATTR_MAX);
 
-	return n > 0 && uid != 0 && vault_has_privileged_xattrs(fs->vault) ? drop_names(buffer, n, "trusted.") : n;
+	if (n > 0 && uid != 0 && vault_has_privileged_xattrs(fs->vault))
+		n = drop_names(buffer, n, "trusted.");
+	if (n > 0 && !fs->acls && vault_has_acls(fs->vault))
+		n = drop_names(buffer, n, "system.");
+	return n;
 }
 
 void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)

@@ -33,8 +33,8 @@ struct changeset_source {
 	const int *error;					/* why reading failed, 0 it did not; was logged */
 };
 
-/* A source over journal parts or picture chunks, which loads them one at a time and hands on only what is a changeset of ours. `load(context, i, buffer, ret_size)` puts
- * piece i into `buffer` (RECORD_RAW_MAX bytes); 0 or -errno. */
+/* A source over journal parts or picture chunks, which loads them one at a time and hands on only what is a changeset of
+ * ours. `load(context, i, buffer, ret_size)` puts piece i into `buffer` (RECORD_RAW_MAX bytes); 0 or -errno. */
 struct piece_source {
 	int (*load)(void *context, size_t i, uint8_t *buffer, uint32_t *ret_size);
 	void *context;

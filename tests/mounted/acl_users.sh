@@ -10,7 +10,7 @@ if [[ ${1-} != inside ]]; then
   exec unshare --mount --propagation private bash "$0" inside
 fi
 . "$(dirname "$0")/lib.sh"
-need getfacl setfacl setpriv fusermount3
+need getfacl setfacl getfattr setpriv fusermount3
 leave_other_mounts
 # fusermount3 wants users that have a name.
 USER_ID=$(id -u daemon) OTHER_ID=$(id -u nobody) THIRD_ID=$(id -u bin)
@@ -66,6 +66,7 @@ part "without lists"
 expect "mount" as_user "$USER_ID" "$VAULTFS" mount -o commit=1,allow_other,noacl "$VAULT" "$MNT"
 fails_with 'Operation not supported' as_user "$USER_ID" setfacl -m u:0:r "$MNT/shared/file"
 fails_with 'Permission denied' as_user "$OTHER_ID" touch "$MNT/shared/new"
+expect_equal "none is listed" "$(as_user "$USER_ID" getfattr -hd -m - "$MNT"/shared{,/file} 2>&1)" ""
 as_user "$USER_ID" bash -c "umask 027; touch '$MNT/shared/new'"
 expect_equal "the umask holds" "$(stat -c %a "$MNT/shared/new")" 640
 expect "umount by a user" as_user "$USER_ID" "$VAULTFS" umount "$MNT"
