@@ -36,7 +36,7 @@ enum {
  * picture's own commit is needed: a rebuild goes on from there. */
 static const char *const sql[N_QUERIES] = {
 	[Q_READY] = "SELECT id FROM packs WHERE live_bytes = 0 AND going = 0 AND last_commit < ?1 AND id < ?2 ORDER BY id LIMIT ?3",
-	[Q_HELD] = "SELECT id FROM packs WHERE live_bytes = 0 AND going = 0 AND last_commit > ?1 AND id < ?2",
+	[Q_HELD] = "SELECT id FROM packs WHERE live_bytes = 0 AND going = 0 AND last_commit >= ?1 AND id < ?2",
 	[Q_GOING] = "SELECT id FROM packs WHERE going = 1 ORDER BY id LIMIT ?1",
 	[Q_SET_GOING] = "UPDATE packs SET going = 1 WHERE id = ?1",
 	[Q_REMOVE] = "DELETE FROM packs WHERE id = ?1",
