@@ -80,6 +80,13 @@ void check_damaged_add(struct check *check, uint64_t chunk)
 		check->damaged[check->n_damaged++] = chunk;
 }
 
+int check_compare_ids(const void *a, const void *b)
+{
+	uint64_t first = *(const uint64_t *)a, second = *(const uint64_t *)b;
+
+	return first < second ? -1 : first > second;
+}
+
 int check_prepare(struct check *check, const char *sql, sqlite3_stmt **ret)
 {
 	return db_errno(&check->vault->db, sqlite3_prepare_v2(check->vault->db.handle, sql, -1, ret, NULL),
@@ -94,13 +101,6 @@ struct hit {
 	uint64_t bytes;  /* all of them */
 };
 
-static int compare_ids(const void *a, const void *b)
-{
-	uint64_t first = *(const uint64_t *)a, second = *(const uint64_t *)b;
-
-	return first < second ? -1 : first > second;
-}
-
 /* Name the files of `n` hits, whose manifests ascend. Those of dropped manifests have none. */
 static int name_hits(struct check *check, const struct hit *hits, size_t n)
 {
@@ -111,7 +111,7 @@ static int name_hits(struct check *check, const struct hit *hits, size_t n)
 
 	while (r == 0 && n > 0 && (r = db_step(&check->vault->db, row)) > 0) {
 		uint64_t manifest = column_u64(row, 1);
-		const struct hit *hit = bsearch(&manifest, hits, n, sizeof(*hits), compare_ids);
+		const struct hit *hit = bsearch(&manifest, hits, n, sizeof(*hits), check_compare_ids);
 
 		r = 0;
 		if (!hit)
@@ -133,7 +133,7 @@ int check_files_hit(struct check *check)
 
 	if (check->n_damaged == 0)
 		return 0;
-	qsort(check->damaged, check->n_damaged, sizeof(*check->damaged), compare_ids);
+	qsort(check->damaged, check->n_damaged, sizeof(*check->damaged), check_compare_ids);
 	hits = calloc(FILES_AT_ONCE, sizeof(*hits));
 	if (!hits)
 		return log_err(-ENOMEM, "%s: no memory to find the files that are hit", check->vault->path);
@@ -145,7 +145,7 @@ int check_files_hit(struct check *check)
 		uint64_t manifest = column_u64(row, 0), chunk = column_u64(row, 3);
 
 		r = 0;
-		if (!bsearch(&chunk, check->damaged, check->n_damaged, sizeof(chunk), compare_ids))
+		if (!bsearch(&chunk, check->damaged, check->n_damaged, sizeof(chunk), check_compare_ids))
 			continue;
 		if (n > 0 && hits[n - 1].manifest == manifest) {
 			hits[n - 1].bytes += column_u64(row, 2);

@@ -10,16 +10,6 @@
 #include "commit_record.h"
 #include "schema.h"
 
-static bool place_equal(struct place a, struct place b)
-{
-	return a.pack == b.pack && a.offset == b.offset;
-}
-
-static bool place_before(struct place a, struct place b)
-{
-	return a.pack != b.pack ? a.pack < b.pack : a.offset < b.offset;
-}
-
 static void forget_stream(struct check_chain *chain)
 {
 	chain->n_parts = 0;

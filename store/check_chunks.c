@@ -15,13 +15,6 @@
 
 /* ---- the newest picture ---- */
 
-static int compare_ids(const void *a, const void *b)
-{
-	uint64_t first = *(const uint64_t *)a, second = *(const uint64_t *)b;
-
-	return first < second ? -1 : first > second;
-}
-
 /* Its list, sorted: each place in it is a reference. */
 static int load_picture(struct check *check)
 {
@@ -38,7 +31,7 @@ static int load_picture(struct check *check)
 		return 0;
 	}
 	if (r == 0)
-		qsort(check->picture.chunks, check->picture.n_chunks, sizeof(uint64_t), compare_ids);
+		qsort(check->picture.chunks, check->picture.n_chunks, sizeof(uint64_t), check_compare_ids);
 	return r;
 }
 

@@ -36,7 +36,7 @@ struct check {
 	struct picture picture;    /* the newest; n_chunks 0: none, or it cannot be read */
 	struct check_pack *packs;  /* ascending */
 	size_t n_packs, packs_room;
-	uint64_t *damaged; /* ids of chunks that cannot be read, ascending after check_damaged_sort() */
+	uint64_t *damaged; /* ids of chunks that cannot be read; check_files_hit() sorts them */
 	size_t n_damaged;
 	uint64_t total_bytes; /* of packs, to read */
 };
@@ -52,6 +52,9 @@ struct check_pack *check_pack_of(struct check *check, uint64_t number);
 
 /* A chunk in use cannot be read: the files that need it are named at the end. */
 void check_damaged_add(struct check *check, uint64_t chunk);
+
+/* Order of ids, or of what begins with one, for qsort(3) and bsearch(3). */
+int check_compare_ids(const void *a, const void *b);
 
 /* A statement of the check's own: they run once, over whole tables. Finalize it: AUTO(statement). -EBADMSG and others, logged. */
 int check_prepare(struct check *check, const char *sql, sqlite3_stmt **ret);

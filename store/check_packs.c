@@ -224,12 +224,10 @@ static int take_record(struct reader *reader, const struct batch *batch, const s
 				  checked->verdict == VERDICT_GOOD ? stored : NULL);
 }
 
-/* Wait for the oldest batch, and take what it says. */
-static int take_oldest(struct reader *reader)
+/* Wait for the oldest batch that the workers have. */
+static const struct batch *wait_for_oldest(struct reader *reader)
 {
-	struct batch *batch = &reader->batches[reader->oldest];
-	const struct vault_check_options *options = reader->check->options;
-	int r = 0;
+	const struct batch *batch = &reader->batches[reader->oldest];
 
 	(void)pthread_mutex_lock(&reader->lock);
 	while (!batch->done)
@@ -237,6 +235,16 @@ static int take_oldest(struct reader *reader)
 	(void)pthread_mutex_unlock(&reader->lock);
 	reader->oldest = (reader->oldest + 1) % N_BATCHES;
 	reader->n_waiting--;
+	return batch;
+}
+
+/* Take what the oldest batch says. */
+static int take_oldest(struct reader *reader)
+{
+	const struct batch *batch = wait_for_oldest(reader);
+	const struct vault_check_options *options = reader->check->options;
+	int r = 0;
+
 	for (uint32_t i = 0; r == 0 && i < batch->n; i++)
 		r = take_record(reader, batch, &batch->records[i]);
 	reader->bytes += batch->size;
@@ -427,16 +435,8 @@ static int list_packs(struct check *check)
 static void reader_release(struct reader *reader)
 {
 	/* After an error: what the workers still have must come back. */
-	while (reader->n_waiting > 0) {
-		struct batch *batch = &reader->batches[reader->oldest];
-
-		(void)pthread_mutex_lock(&reader->lock);
-		while (!batch->done)
-			(void)pthread_cond_wait(&reader->changed, &reader->lock);
-		(void)pthread_mutex_unlock(&reader->lock);
-		reader->oldest = (reader->oldest + 1) % N_BATCHES;
-		reader->n_waiting--;
-	}
+	while (reader->n_waiting > 0)
+		(void)wait_for_oldest(reader);
 	for (unsigned i = 0; reader->batches && i < N_BATCHES; i++) {
 		free(reader->batches[i].bytes);
 		free(reader->batches[i].raw);

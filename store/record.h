@@ -2,6 +2,7 @@
 #ifndef VAULTFS_RECORD_H
 #define VAULTFS_RECORD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -30,6 +31,16 @@ struct place {
 	uint64_t pack;		/* number, from 1; 0 = nowhere */
 	uint64_t offset;	/* bytes from the start of the pack */
 };
+
+static inline bool place_equal(struct place a, struct place b)
+{
+	return a.pack == b.pack && a.offset == b.offset;
+}
+
+static inline bool place_before(struct place a, struct place b)
+{
+	return a.pack != b.pack ? a.pack < b.pack : a.offset < b.offset;
+}
 
 struct record {
 	uint8_t type;		/* enum record_type */

@@ -24,16 +24,6 @@
 #define REACHED 2			/* a visitor met what it was looking for */
 #define N_PICTURES 8			/* newest pictures that a rebuild considers */
 
-static bool place_equal(struct place a, struct place b)
-{
-	return a.pack == b.pack && a.offset == b.offset;
-}
-
-static bool place_before(struct place a, struct place b)
-{
-	return a.pack != b.pack ? a.pack < b.pack : a.offset < b.offset;
-}
-
 /* Read and decode the commit record at `place`.  -EBADMSG it is none. */
 static int read_commit(struct vault *vault, struct place place, struct commit_record *ret, uint64_t *ret_checksum)
 {
