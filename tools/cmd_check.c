@@ -30,7 +30,8 @@ static void print_finding(const struct vault_finding *finding)
 	} else if (finding->inode != 0) {
 		(void)printf("inode %" PRIu64 ": ", finding->inode);
 	}
-	(void)printf("%s [%s]\n", finding->text, finding->kind);
+	text_print_name(finding->text); /* it may quote names */
+	(void)printf(" [%s]\n", finding->kind);
 	(void)fflush(stdout); /* whoever waits sees it now; failures are met at the end */
 }
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # check.sh - `vaultfs check` on vaults that are closed, mounted, killed, damaged, read-only or busy.
 . "$(dirname "$0")/lib.sh"
-need jq sqlite3
+need jq sqlite3 script
 
 clean() { # WHAT [ARGUMENTS...]
   run "$VAULTFS" check "${@:2}"
@@ -103,6 +103,9 @@ damaged "a link count" '^noise \(inode [0-9]+\): link count 4, and 1 names \[nli
 sqlite3 "$VAULT/vault.db" 'UPDATE inodes SET nlink = nlink + 3 WHERE mode & 61440 = 32768; DELETE FROM xattrs' || fail "sqlite3"
 expect "a rebuild repairs it" "$VAULTFS" rebuild "$VAULT"
 clean "rebuilt" "$VAULT"
+sqlite3 "$VAULT/vault.db" "UPDATE entries SET name = char(27) || '[2J', inode_id = 1000000 WHERE name = 'noise'" || fail "sqlite3"
+shown=$(script -qec "'$VAULTFS' check -q '$VAULT'" /dev/null </dev/null)
+[[ $shown == *'its entry "?[2J" names'* && $shown != *$'\e'* ]] || fail "a name commands the terminal: ${shown@Q}"
 printf 'not a database' | dd of="$VAULT/vault.db" conv=notrunc status=none
 run "$VAULTFS" check "$VAULT"
 expect_equal "it cannot be checked" "$STATUS" 1
