@@ -435,13 +435,14 @@ static int keep_the_better(const struct vault *vault, const char *database)
 		       vault->path, vault->state.commit, shown, vault->path);
 }
 
-/* What a rebuild that was cut off left; usually none. */
+/* What a rebuild that was cut off left; usually none. An old database stays as long as there is no other. */
 static void remove_leftovers(struct vault *vault)
 {
 	static const char *const names[] = { NEW_DATABASE, NEW_DATABASE "-wal", NEW_DATABASE "-shm", OLD_DATABASE,
 					     OLD_DATABASE "-wal" };
+	size_t n = faccessat(vault->dir_fd, DATABASE, F_OK, 0) < 0 ? 3 : 5;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+	for (size_t i = 0; i < n; i++)
 		(void)unlinkat(vault->dir_fd, names[i], 0);
 }
 
@@ -451,24 +452,31 @@ static int move_aside(struct vault *vault, const char *from, const char *to)
 	return renameat(vault->dir_fd, from, vault->dir_fd, to) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-/* The old database goes aside together with its log, which must not meet the new one, also not after a power cut: hence
- * the fsync in between. Where the new one cannot come, both are put back. Without any database the next open builds one. */
+static int sync_names(const struct vault *vault)
+{
+	return fsync(vault->dir_fd) < 0 ? -errno : 0;
+}
+
+/* The old database goes aside, then its log, without which it may be torn, and which must not meet the new one; also not
+ * after a power cut: hence a flush between each. Where the new one cannot come, both are put back. Without any database the
+ * next open builds one. */
 static int put_in_place(struct vault *vault)
 {
 	int r = move_aside(vault, DATABASE, OLD_DATABASE);
 
 	if (r == 0)
+		r = sync_names(vault);
+	if (r == 0)
 		r = move_aside(vault, DATABASE "-wal", OLD_DATABASE "-wal");
 	if (r == 0 && unlinkat(vault->dir_fd, DATABASE "-shm", 0) < 0 && errno != ENOENT)
 		r = -errno;
-	if (r == 0 && fsync(vault->dir_fd) < 0)
-		r = -errno;
+	if (r == 0)
+		r = sync_names(vault);
 	KILL_POINT(rebuild_rename);
 	if (r == 0 && renameat(vault->dir_fd, NEW_DATABASE, vault->dir_fd, DATABASE) < 0)
 		r = -errno;
 	KILL_POINT(rebuild_renamed);
-	if (r == 0 && fsync(vault->dir_fd) < 0) {
-		r = -errno;
+	if (r == 0 && (r = sync_names(vault)) < 0) {
 		(void)move_aside(vault, DATABASE, NEW_DATABASE);	/* fails: then the old one below, or both are gone */
 	}
 	if (r < 0) {
