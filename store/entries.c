@@ -199,7 +199,8 @@ int entry_each_locked(struct vault *vault, uint64_t directory_id, uint64_t cooki
 	int r;
 
 	bind_u64(each, 1, directory_id);
-	bind_u64(each, 2, cookie);
+	/* Smaller ones are the caller's: a forged row must not be taken for what the caller keeps there. */
+	bind_u64(each, 2, cookie < VAULT_FIRST_COOKIE ? VAULT_FIRST_COOKIE - 1 : cookie);
 	while ((r = db_step(&vault->db, each)) == 1) {
 		struct vault_entry entry;
 
