@@ -27,52 +27,6 @@ static void tell_waiting(struct live_table *table)
 	(void)pthread_mutex_unlock(&table->wait_lock);
 }
 
-/* Is all up to `number` applied (1), or did one of them fail (its errno)? 0: neither yet. */
-static int look_locked(struct live_inode *inode, uint64_t number)
-{
-	if (inode->n_applied >= number)
-		return 1;
-	for (struct operation *o = inode->operations; o && o->number <= number; o = o->next)
-		if (o->error < 0 && !o->queued)
-			return o->error;
-	return 0;
-}
-
-static int look(struct live_inode *inode, uint64_t number)
-{
-	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&inode->lock);
-
-	return look_locked(inode, number);
-}
-
-int operations_wait(struct live_inode *inode, uint64_t number)
-{
-	struct live_table *table = inode->vault->live;
-	int r = look(inode, number);
-
-	table->n_waiting++;	/* from here on whoever applies something counts it */
-	while (r == 0) {
-		uint64_t seen;
-
-		if (workers_help(inode->vault->workers)) {
-			r = look(inode, number);
-			continue;
-		}
-		(void)pthread_mutex_lock(&table->wait_lock);
-		seen = table->n_tellings;
-		(void)pthread_mutex_unlock(&table->wait_lock);
-		r = look(inode, number);
-		(void)pthread_mutex_lock(&table->wait_lock);
-		while (r == 0 && table->n_tellings == seen)
-			(void)pthread_cond_wait(&table->applied, &table->wait_lock);
-		(void)pthread_mutex_unlock(&table->wait_lock);
-		if (r == 0)
-			r = look(inode, number);
-	}
-	table->n_waiting--;
-	return r < 0 ? r : 0;
-}
-
 /* ---- applying ---- */
 
 /* Remove some of what stands behind `from`. 1 there is more, 0 nothing is left. */
@@ -293,6 +247,7 @@ static void run_store(struct job *job, struct codec_context *codec)
 static void queue(struct live_inode *inode, struct operation *operation)
 {
 	operation->queued = true;
+	operation->drain = inode->n_drains;
 	operation->error = 0;
 	workers_submit(inode->vault->workers, operation->length > SMALL ? WORKERS_STORE : WORKERS_SMALL, &operation->job);
 }
@@ -335,6 +290,63 @@ int operation_add_locked(struct live_inode *inode, enum operation_kind kind, uin
 
 /* ---- draining ---- */
 
+/* What a drain waits for. */
+struct drain {
+	uint64_t number;	/* operations up to this one */
+	uint64_t since;		/* the inode's n_drains: a try that began before does not count */
+};
+
+/* Is all applied (1), or did something fail (its errno)? 0: neither yet. What a worker had taken up earlier, and failed
+ * with, is tried again: whoever asks is told how it is now. */
+static int look_locked(struct live_inode *inode, const struct drain *drain)
+{
+	if (inode->n_applied >= drain->number)
+		return 1;
+	for (struct operation *o = inode->operations; o && o->number <= drain->number; o = o->next) {
+		if (o->error == 0 || o->queued)
+			continue;
+		if (o->done || o->drain >= drain->since)
+			return o->error;
+		queue(inode, o);
+	}
+	return 0;
+}
+
+static int look(struct live_inode *inode, const struct drain *drain)
+{
+	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&inode->lock);
+
+	return look_locked(inode, drain);
+}
+
+static int wait_applied(struct live_inode *inode, const struct drain *drain)
+{
+	struct live_table *table = inode->vault->live;
+	int r = look(inode, drain);
+
+	table->n_waiting++;	/* from here on whoever applies something counts it */
+	while (r == 0) {
+		uint64_t seen;
+
+		if (workers_help(inode->vault->workers)) {
+			r = look(inode, drain);
+			continue;
+		}
+		(void)pthread_mutex_lock(&table->wait_lock);
+		seen = table->n_tellings;
+		(void)pthread_mutex_unlock(&table->wait_lock);
+		r = look(inode, drain);
+		(void)pthread_mutex_lock(&table->wait_lock);
+		while (r == 0 && table->n_tellings == seen)
+			(void)pthread_cond_wait(&table->applied, &table->wait_lock);
+		(void)pthread_mutex_unlock(&table->wait_lock);
+		if (r == 0)
+			r = look(inode, drain);
+	}
+	table->n_waiting--;
+	return r < 0 ? r : 0;
+}
+
 /* The next operation that is small, nobody's, and first of few: to be stored on this thread. */
 static struct operation *take_small_locked(struct live_inode *inode)
 {
@@ -349,8 +361,10 @@ static struct operation *take_small_locked(struct live_inode *inode)
 		if (!first)
 			first = o;
 	}
-	if (first)
+	if (first) {
 		first->queued = true;
+		first->drain = inode->n_drains;
+	}
 	return first;
 }
 
@@ -371,8 +385,8 @@ static void store_small_locked(struct live_inode *inode)
 	(void)pthread_mutex_unlock(&table->inline_lock);
 }
 
-/* Turn everything buffered into operations, and try failed ones again. *ret_number: wait for this one. */
-static int begin_drain(struct live_inode *inode, uint64_t *ret_number)
+/* Turn everything buffered into operations, and try failed ones again. */
+static int begin_drain(struct live_inode *inode, struct drain *ret)
 {
 	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&inode->lock);
 	int r = buffer_emit_locked(inode, !live_is_open(inode));
@@ -380,7 +394,7 @@ static int begin_drain(struct live_inode *inode, uint64_t *ret_number)
 	for (struct operation *o = inode->operations; o; o = o->next)
 		if (!o->queued)
 			o->error = 0;
-	*ret_number = inode->n_operations;
+	*ret = (struct drain){ .number = inode->n_operations, .since = ++inode->n_drains };
 	store_small_locked(inode);
 	operations_queue_locked(inode);
 	operations_apply_locked(inode);
@@ -389,9 +403,9 @@ static int begin_drain(struct live_inode *inode, uint64_t *ret_number)
 	return r;
 }
 
-static int finish_drain(struct live_inode *inode, uint64_t number)
+static int finish_drain(struct live_inode *inode, const struct drain *drain)
 {
-	int r = operations_wait(inode, number);
+	int r = wait_applied(inode, drain);
 
 	if (r < 0)
 		live_set_dirty(inode);
@@ -400,10 +414,10 @@ static int finish_drain(struct live_inode *inode, uint64_t number)
 
 int drain_inode(struct live_inode *inode)
 {
-	uint64_t number;
-	int r = begin_drain(inode, &number);
+	struct drain drain;
+	int r = begin_drain(inode, &drain);
 
-	return r < 0 ? r : finish_drain(inode, number);
+	return r < 0 ? r : finish_drain(inode, &drain);
 }
 
 uint64_t file_undrained(const struct vault *vault)
@@ -432,19 +446,19 @@ int file_drain_all(struct vault *vault)
 {
 	size_t n = 0;
 	AUTO(free) struct live_inode **all = take_all_dirty(vault->live, &n);
-	AUTO(free) uint64_t *numbers = calloc(n + 1, sizeof(*numbers));
+	AUTO(free) struct drain *drains = calloc(n + 1, sizeof(*drains));
 	int r = 0;
 
-	if (!all || !numbers)
+	if (!all || !drains)
 		r = log_err(-ENOMEM, "%s: no memory to drain", vault->path);
 	for (size_t i = 0; i < n; i++) {
-		int begun = r == -ENOMEM ? r : begin_drain(all[i], &numbers[i]);
+		int begun = r == -ENOMEM ? r : begin_drain(all[i], &drains[i]);
 
 		if (begun < 0)
 			r = begun;
 	}
 	for (size_t i = 0; i < n; i++) {
-		int done = numbers && numbers[i] ? finish_drain(all[i], numbers[i]) : 0;
+		int done = drains && drains[i].number ? finish_drain(all[i], &drains[i]) : 0;
 
 		if (done < 0)
 			r = done;

@@ -49,6 +49,7 @@ struct operation {
 	bool done;
 	bool queued;			/* a worker has it, or will */
 	int error;			/* of the last try; tried again by the next drain */
+	uint64_t drain;			/* the inode's n_drains when that try began */
 };
 
 struct live_inode {
@@ -71,6 +72,7 @@ struct live_inode {
 	uint32_t n_segments, segments_room;
 	struct operation *operations, **operations_end;
 	uint64_t n_operations;		/* ever made: the number of the newest */
+	uint64_t n_drains;		/* ever begun */
 	uint64_t n_applied;		/* the number of the newest that is in extents */
 	uint64_t n_writes;		/* changes of content: re-chunking asks whether there was one */
 	bool changed;			/* content changed since it was announced */
@@ -191,10 +193,6 @@ void operations_free(struct live_inode *inode);
 
 /* Apply what is done at the head of the list. No metadata lock is held. */
 void operations_apply_locked(struct live_inode *inode);
-
-/* Wait until the operations up to `number` are applied; helps the workers meanwhile. No lock is held.
- * Returns the first error met by one of them, and 0 if all are applied. */
-int operations_wait(struct live_inode *inode, uint64_t number);
 
 /* Remove some of the extents behind `from`, within a change. 1 there are more, 0 none is left. */
 int tail_trim_locked(struct live_inode *inode, uint64_t from);
