@@ -73,7 +73,9 @@ struct worker *worker_self(void);
 /* Open the file `id` for fi->fh.  Errors as vault_file_open(); -ENOMEM. */
 int handle_open(struct fs *fs, uint64_t id, struct fuse_file_info *fi);
 void handle_close(struct fs *fs, struct fuse_file_info *fi);
+/* Alive until the request is answered; handle_done() says that it is about to be, whoever asked for the file. */
 struct vault_file *handle_file(const struct fuse_file_info *fi);
+void handle_done(const struct fuse_file_info *fi);
 /* Has anybody the file `id` open to write? Looks through all open files. */
 bool handle_may_write(struct fs *fs, uint64_t id);
 /* Close what is still open when the session was cut off. */

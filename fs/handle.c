@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "auto.h"
+#include "kernel_order.h"
 
 struct handle {
 	_Atomic(struct vault_file *) file;	/* never changes; orders its making, and that of the handle, before their
@@ -52,6 +53,7 @@ void handle_close(struct fs *fs, struct fuse_file_info *fi)
 {
 	struct handle *handle = handle_of(fi);
 
+	kernel_order_last(&handle->next);
 	(void)pthread_mutex_lock(&fs->handles_lock);
 	if (handle->previous)
 		handle->previous->next = handle->next;
@@ -79,6 +81,11 @@ bool handle_may_write(struct fs *fs, uint64_t id)
 struct vault_file *handle_file(const struct fuse_file_info *fi)
 {
 	return atomic_load_explicit(&handle_of(fi)->file, memory_order_acquire);
+}
+
+void handle_done(const struct fuse_file_info *fi)
+{
+	kernel_order_answer(&handle_of(fi)->next);	/* its address only: another one than `file` has, or uses would seem ordered */
 }
 
 void handle_close_all(struct fs *fs)

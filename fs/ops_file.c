@@ -47,13 +47,13 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct f
 		return;
 	}
 	n = vault_read(handle_file(fi), (uint64_t)offset, buffer, size);
-	if (n < 0) {
-		reply_failure(req, (int)n);
-		return;
-	}
-	if (!fs->options->noatime && !(fi->flags & O_NOATIME))
+	if (n >= 0 && !fs->options->noatime && !(fi->flags & O_NOATIME))
 		vault_file_was_read(handle_file(fi));
-	(void)fuse_reply_buf(req, buffer, (size_t)n);	/* an interrupted request needs no answer */
+	handle_done(fi);
+	if (n < 0)
+		reply_failure(req, (int)n);
+	else
+		(void)fuse_reply_buf(req, buffer, (size_t)n);	/* an interrupted request needs no answer */
 }
 
 /* A write has left sgid, which a mode without group execute keeps for members of the group only. */
@@ -74,6 +74,7 @@ void op_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off
 	int r;
 
 	r = offset < 0 ? -EINVAL : vault_write(handle_file(fi), (uint64_t)offset, data, size, flags);
+	handle_done(fi);
 	if (r > 0)
 		r = lose_sgid(req, ino);
 	if (r < 0)
@@ -127,6 +128,7 @@ void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t 
 		r = -EINVAL;
 	else
 		r = vault_fallocate(handle_file(fi), mode, (uint64_t)offset, (uint64_t)length);
+	handle_done(fi);
 	reply_done(req, r);
 }
 
@@ -143,6 +145,7 @@ void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct f
 		r = -ENOSYS;
 	else
 		r = offset < 0 ? -ENXIO : vault_seek(handle_file(fi), (uint64_t)offset, whence, &found);
+	handle_done(fi);
 	if (r < 0)
 		reply_failure(req, r);
 	else
@@ -161,6 +164,8 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t offset_in, stru
 	else
 		n = vault_copy_range(handle_file(fi_in), (uint64_t)offset_in, handle_file(fi_out),
 				     (uint64_t)offset_out, length);
+	handle_done(fi_in);
+	handle_done(fi_out);
 	if (n < 0)
 		reply_failure(req, (int)n);
 	else
