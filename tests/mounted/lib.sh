@@ -166,6 +166,7 @@ kill_daemon() {
   pid=$(daemon_pid)
   kill -KILL "$pid" || fail "no daemon to kill"
   eventually 10 "the killed daemon is gone" is_gone "$pid"
+  eventually 10 "its vault is free" vault_is_free # its first thread may be a zombie before the others are
   clear_mount "$MNT"
 }
 
