@@ -78,22 +78,25 @@ static void print_summary(const struct target *target, const struct vault_check_
 {
 	(void)printf("Checked commit %" PRIu64 " of ", counts->commit);
 	text_print_name(target->vault);
-	(void)printf(": %s in %s packs, %s records,\n%s extents, %s inodes, %s names.",
-		     text_from_size(counts->pack_bytes).text, text_from_count(counts->n_packs).text,
-		     text_from_count(counts->n_records).text, text_from_count(counts->n_extents).text,
-		     text_from_count(counts->n_inodes).text, text_from_count(counts->n_entries).text);
+	(void)printf(": %s in %s, %s,\n%s, %s, %s.", text_from_size(counts->pack_bytes).text,
+		     text_from_items(counts->n_packs, "pack", "packs").text,
+		     text_from_items(counts->n_records, "record", "records").text,
+		     text_from_items(counts->n_extents, "extent", "extents").text,
+		     text_from_items(counts->n_inodes, "inode", "inodes").text,
+		     text_from_items(counts->n_entries, "name", "names").text);
 	if (counts->n_orphans > 0)
-		(void)printf(" %s files without a name go when the vault is mounted next.",
-			     text_from_count(counts->n_orphans).text);
+		(void)printf(" %s without a name %s when the vault is mounted next.",
+			     text_from_items(counts->n_orphans, "file", "files").text,
+			     counts->n_orphans == 1 ? "goes" : "go");
 	if (target->mount && counts->tail_bytes > 0)
 		(void)printf(" %s behind that commit were not looked at.",
 			     text_from_size(counts->tail_bytes).text);
 	if (counts->n_findings == 0)
 		(void)printf("\nNothing is wrong.\n");
 	else
-		(void)printf("\n%s findings; bytes of %s files cannot be read.\n",
-			     text_from_count(counts->n_findings).text,
-			     text_from_count(counts->n_damaged_files).text);
+		(void)printf("\n%s; bytes of %s cannot be read.\n",
+			     text_from_items(counts->n_findings, "finding", "findings").text,
+			     text_from_items(counts->n_damaged_files, "file", "files").text);
 }
 
 static int print_json(const struct target *target, const struct vault_check_counts *counts,

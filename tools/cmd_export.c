@@ -39,8 +39,8 @@ static void print_summary(const struct progress *progress)
 	double seconds;
 
 	progress_get(progress, &files, &bytes, &seconds);
-	log_info("exported %s files, %s in %.1f s", text_from_count(files).text, text_from_size(bytes).text,
-		 seconds);
+	log_info("exported %s, %s in %.1f s", text_from_items(files, "file", "files").text,
+		 text_from_size(bytes).text, seconds);
 }
 
 static const char *last_name(const char *path)
@@ -122,9 +122,9 @@ const struct command cmd_export = {
 	.summary = "copy out of a vault into a directory",
 	.usage = "[--update] [--quiet] VAULT|MOUNT [PATH] DIRECTORY",
 	.help = "Copies what is in a vault, mounted or not, into DIRECTORY, which must not exist or be empty.\n"
-		"Modes, times, extended attributes, symbolic and hard links, devices and holes are kept, and\n"
-		"owners when root does it. A directory PATH becomes DIRECTORY itself; a file is put into it.\n"
-		"What is damaged is named and left out; the exit status is 1 then.\n"
+		"Modes, times, access control lists, extended attributes, symbolic and hard links, devices and\n"
+		"holes are kept, and owners when root does it. A directory PATH becomes DIRECTORY itself; a\n"
+		"file is put into it. What is damaged is named and left out; the exit status is 1 then.\n"
 		"\n"
 		"  -u, --update  go on with an export, or bring one up to date: files of the same size and\n"
 		"                modification time are kept, others replaced, none removed\n"

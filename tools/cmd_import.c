@@ -21,7 +21,7 @@ static void print_summary(const struct progress *progress)
 	double seconds;
 
 	progress_get(progress, &files, &bytes, &seconds);
-	log_info("imported %s files, %s in %.1f s (%s/s)", text_from_count(files).text,
+	log_info("imported %s, %s in %.1f s (%s/s)", text_from_items(files, "file", "files").text,
 		 text_from_size(bytes).text, seconds,
 		 text_from_size((uint64_t)((double)bytes / (seconds > 0.001 ? seconds : 0.001))).text);
 }
@@ -114,9 +114,10 @@ const struct command cmd_import = {
 	.summary = "copy a directory straight into a vault",
 	.usage = "[--into PATH] [--update] [--one-file-system] [--quiet] DIRECTORY VAULT",
 	.help = "Copies DIRECTORY into a vault that is not mounted, faster than through a mount. Modes,\n"
-		"owners, times, extended attributes, symbolic and hard links, devices and holes are kept. It\n"
-		"becomes a directory of the same name at the top of the vault, which must not be there yet.\n"
-		"Files that cannot be read are named and passed over; the exit status is 1 then.\n"
+		"owners, times, access control lists, extended attributes, symbolic and hard links, devices and\n"
+		"holes are kept. It becomes a directory of the same name at the top of the vault, which must\n"
+		"not be there yet. Files that cannot be read are named and passed over; the exit status is 1\n"
+		"then.\n"
 		"\n"
 		"  -i, --into PATH        what it becomes in the vault; directories above are made, / is the top\n"
 		"  -u, --update           go on with an import, or bring one up to date: files of the same size\n"

@@ -105,8 +105,8 @@ static void print_table(const struct findings *f)
 		     text_from_count(f->attr.size).text);
 	if (i->mapped_bytes < f->attr.size)
 		(void)printf(", %s of it holes", text_from_size(f->attr.size - i->mapped_bytes).text);
-	(void)printf("\nChunks    %s, in %s extents\n", text_from_count(i->n_chunks).text,
-		     text_from_count(i->n_extents).text);
+	(void)printf("\nChunks    %s, in %s\n", text_from_count(i->n_chunks).text,
+		     text_from_items(i->n_extents, "extent", "extents").text);
 	(void)printf("Unique    %s that no other file uses\n", text_from_size(i->unique_bytes).text);
 	(void)printf("Shared    %s that others use too\n", text_from_size(i->shared_bytes).text);
 	(void)printf("Stored    %s in packs\n", text_from_size(i->stored_bytes).text);

@@ -88,19 +88,21 @@ static void print_table(const struct findings *f)
 		(void)printf("\nMounted on    ");
 		text_print_name(f->target->mount);
 	}
-	(void)printf("\nFiles         %s, in %s directories; %s others\n", text_from_count(s->n_files).text,
-		     text_from_count(s->n_directories).text, text_from_count(s->n_other).text);
+	(void)printf("\nFiles         %s, in %s; %s\n", text_from_count(s->n_files).text,
+		     text_from_items(s->n_directories, "directory", "directories").text,
+		     text_from_items(s->n_other, "other", "others").text);
 	(void)printf("Content       %10s  what the files say they hold\n",
 		     text_from_size(s->logical_bytes).text);
-	(void)printf("Unique        %10s  in %s chunks; deduplication saves %s (%s)\n",
-		     text_from_size(s->chunk_bytes).text, text_from_count(s->n_chunks).text,
+	(void)printf("Unique        %10s  in %s; deduplication saves %s (%s)\n",
+		     text_from_size(s->chunk_bytes).text,
+		     text_from_items(s->n_chunks, "chunk", "chunks").text,
 		     text_from_size(f->saved_by_dedup).text,
 		     text_from_share(f->saved_by_dedup, s->logical_bytes).text);
 	(void)printf("Stored        %10s  compression saves %s (%s)\n", text_from_size(s->stored_bytes).text,
 		     text_from_size(f->saved_by_compression).text,
 		     text_from_share(f->saved_by_compression, s->chunk_bytes).text);
-	(void)printf("Packs         %10s  in %s files, %s of it no longer used\n",
-		     text_from_size(s->pack_bytes).text, text_from_count(s->n_packs).text,
+	(void)printf("Packs         %10s  in %s, %s of it no longer used\n",
+		     text_from_size(s->pack_bytes).text, text_from_items(s->n_packs, "file", "files").text,
 		     text_from_size(s->dead_bytes).text);
 	(void)printf("Database      %10s\n", text_from_size(s->database_bytes).text);
 	(void)printf("Tags          %10s\n", text_from_count(s->n_tags).text);

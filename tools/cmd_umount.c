@@ -86,8 +86,9 @@ static int find(struct unmounting *u)
 			log_warn("%s: %s: another user's mount: not waiting until its vault is free", what,
 				 u->given);
 		if (r == -EIO)
-			log_warn("%s: %s: answers with errors only, its disk may be gone: unmounting it without waiting", what,
-				 u->given);
+			log_warn(
+				"%s: %s: answers with errors only, its disk may be gone: unmounting it without waiting",
+				what, u->given);
 		u->target.mount = TAKE(point);
 		return 0;
 	}
@@ -269,7 +270,8 @@ const struct command cmd_umount = {
 	.summary = "unmount, and wait until all is on disk",
 	.usage = "[--lazy] [--timeout SECONDS] MOUNTPOINT",
 	.help = "Writes everything to disk, unmounts, and returns when the vault is free: it can then be\n"
-		"copied, or mounted again.\n"
+		"copied, or mounted again. While programs use the mount, it names them and changes nothing. A\n"
+		"mount whose daemon was killed is cleared.\n"
 		"\n"
 		"  -l, --lazy             take the mount out of sight now although files are open; the vault\n"
 		"                         stays in use until the last of them is closed. Does not wait\n"

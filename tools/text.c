@@ -113,6 +113,15 @@ struct text_number text_from_count(uint64_t count)
 	return n;
 }
 
+struct text_number text_from_items(uint64_t count, const char *one, const char *many)
+{
+	struct text_number n;
+
+	(void)snprintf(n.text, sizeof(n.text), "%.26s %.16s", text_from_count(count).text,
+		       count == 1 ? one : many);
+	return n;
+}
+
 struct text_number text_from_time(int64_t ns)
 {
 	struct text_number n = { "-" };

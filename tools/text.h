@@ -14,13 +14,15 @@ int text_to_size(const char *text, uint64_t unit, uint64_t min, uint64_t max, ui
 int text_to_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret);
 
 struct text_number {
-	char text[32];
+	char text[48];
 };
 
 /* "512 B", "1.4 GiB". */
 struct text_number text_from_size(uint64_t bytes);
 /* "1,234,567". */
 struct text_number text_from_count(uint64_t n);
+/* "1 file", "2,345 files". `one` and `many` have at most 16 bytes. */
+struct text_number text_from_items(uint64_t n, const char *one, const char *many);
 /* Local time, "2024-05-01 13:45"; "-" when the calendar cannot say it. */
 struct text_number text_from_time(int64_t ns);
 /* "drwxr-xr-x". */

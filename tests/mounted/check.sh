@@ -84,7 +84,7 @@ expect "a flipped bit" "$VAULTFS_HELPERS/patchpack" flip "$("$VAULTFS_HELPERS/pa
 sums=$(pack_sums)
 damaged "a damaged chunk" "^pack [0-9]+ at [0-9]+: chunk [0-9]+ is damaged" "$VAULT"
 grep -qE '^marked \(inode [0-9]+\): [0-9]+ bytes cannot be read' <<<"$OUT" || fail "the file is not named: $OUT"
-grep -q 'bytes of 1 files cannot be read' <<<"$OUT" || fail "no summary: $OUT"
+grep -q '^2 findings; bytes of 1 file cannot be read' <<<"$OUT" || fail "no summary: $OUT"
 expect_equal "a check changes nothing" "$(pack_sums)" "$sums"
 damaged "quietly" 'marked' -q "$VAULT"
 damaged "for programs" . --json "$VAULT"
