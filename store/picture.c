@@ -99,9 +99,18 @@ int picture_find(struct vault *vault, struct place place, struct picture *ret)
 {
 	int r = picture_read(vault, place, ret);
 
-	if (r == -EBADMSG || r == -ENOENT || r == -ENOTSUP || r == -EIO)
+	if (r == -EBADMSG || r == -ENOENT || r == -ENOTSUP) {
+		memset(ret, 0, sizeof(*ret));
 		return 0;
+	}
 	return r < 0 ? r : 1;
+}
+
+int picture_find_readable(struct vault *vault, struct place place, struct picture *ret)
+{
+	int r = picture_find(vault, place, ret);
+
+	return r == -EIO ? 0 : r;
 }
 
 int picture_ref_locked(struct vault *vault, const struct picture *picture, int delta)
@@ -388,13 +397,8 @@ static int finish(struct writer *w, const struct commit_state *state)
 	struct picture new = { .chunks = w->chunks, .n_chunks = w->n_chunks };
 	struct picture old = { .n_chunks = 0 };
 	struct place place = newest_picture(vault);
-	int r = place.pack != 0 ? picture_read(vault, place, &old) : 0;
+	int r = place.pack != 0 ? picture_find(vault, place, &old) : 0;	/* a damaged one has nothing to give back */
 
-	/* A damaged one has nothing to give back. One that cannot be read just now is tried again, or its references stay. */
-	if (r == -EBADMSG || r == -ENOENT || r == -ENOTSUP) {
-		old = (struct picture){ .n_chunks = 0 };
-		r = 0;
-	}
 	if (r >= 0)
 		r = commit_lock(vault, &held);
 	if (r == 0)

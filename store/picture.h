@@ -19,9 +19,12 @@ struct picture {
  *   Errors  -EBADMSG not a picture, or not whole (silent for a place that holds something else); errno of the disk. */
 int picture_read(struct vault *vault, struct place place, struct picture *ret);
 
-/* The same where a picture that is damaged or gone is as good as none: 1 read, 0 there is none, -errno (memory above all:
- * that it cannot be read now does not make it none). */
+/* The same where a picture that is damaged or gone is as good as none: 1 read, 0 there is none, -errno: that it cannot be
+ * read just now, for memory or the disk, does not make it none. Whoever gives back its references depends on that. */
 int picture_find(struct vault *vault, struct place place, struct picture *ret);
+
+/* As picture_find(), but a bad sector makes it none, too: for those who do without it then and count no references. */
+int picture_find_readable(struct vault *vault, struct place place, struct picture *ret);
 
 /* Apply the picture's rows to the empty journalled tables. The metadata lock is held. */
 int picture_apply_locked(struct vault *vault, const struct picture *picture);

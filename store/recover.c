@@ -539,7 +539,7 @@ static int choose_start(struct vault *vault, struct picture *ret, struct recover
 	while (r == 0 && pictures.n > 0) {
 		struct place place = pictures.places[--pictures.n];
 
-		r = picture_find(vault, place, ret);
+		r = picture_find_readable(vault, place, ret);
 		if (r <= 0)
 			continue;
 		vault->state = ret->state;
@@ -619,7 +619,7 @@ static int newest_picture(struct vault *vault, struct picture *ret)
 	*ret = (struct picture){ .n_chunks = 0 };
 	if (vault->state.picture.pack == 0)
 		return 0;
-	r = picture_find(vault, vault->state.picture, ret);
+	r = picture_find_readable(vault, vault->state.picture, ret);
 	if (r > 0)
 		r = bulk_has_all_locked(vault, ret->chunks, ret->n_chunks);
 	if (r != 0)

@@ -613,7 +613,7 @@ static int start_writing(struct vault *vault)
 static int load_picture_size(struct vault *vault)
 {
 	struct picture picture;
-	int r = vault->state.picture.pack != 0 ? picture_find(vault, vault->state.picture, &picture) : 0;
+	int r = vault->state.picture.pack != 0 ? picture_find_readable(vault, vault->state.picture, &picture) : 0;
 
 	if (r <= 0)
 		return r;

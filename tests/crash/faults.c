@@ -507,6 +507,8 @@ static const struct sweep sweeps[] = {
 	{ "recover-eio-on", run_open_crashed, use_crashed, { .kinds = FAULT_CHANGES, .error = EIO } },
 	{ "recover-full", run_open_crashed, use_crashed, { .kinds = FAULT_WRITE | FAULT_SPACE | FAULT_NAME, .error = ENOSPC } },
 	{ "replay-eio", run_open_behind, use_behind, { .kinds = FAULT_ALL, .times = 1, .error = EIO } },
+	{ "replay-read-eio", run_open_behind, use_behind,
+	  { .kinds = FAULT_READ, .file = "/packs/", .times = 1, .error = EIO } },
 	{ "replay-eio-on", run_open_behind, use_behind, { .kinds = FAULT_CHANGES, .error = EIO } },
 	{ "replay-full", run_open_behind, use_behind, { .kinds = FAULT_WRITE | FAULT_SPACE | FAULT_NAME, .error = ENOSPC } },
 	{ "replay-short", run_open_behind, use_behind, { .kinds = FAULT_WRITE, .half = true } },
