@@ -480,7 +480,10 @@ static int put_in_place(struct vault *vault)
 		(void)move_aside(vault, DATABASE, NEW_DATABASE);	/* fails: then the old one below, or both are gone */
 	}
 	if (r < 0) {
+		/* In the same order; a disk that flushes no more keeps none, and what it shows now is all there is. */
+		(void)sync_names(vault);
 		(void)move_aside(vault, OLD_DATABASE "-wal", DATABASE "-wal");	/* first: never one without its log */
+		(void)sync_names(vault);
 		(void)move_aside(vault, OLD_DATABASE, DATABASE);
 		return log_err(r, "%s: putting the new database in place: ", vault->path);
 	}
