@@ -91,7 +91,16 @@ static void unescape(char *s)
 	*to = '\0';
 }
 
-int mounts_type_at(const char *point, char *ret_type, size_t size)
+/* The next word of mountinfo, as it was meant. */
+static void next_word(char **line, char *ret, size_t size)
+{
+	const char *word = strsep(line, " \n");
+
+	(void)snprintf(ret, size, "%s", word ? word : "");
+	unescape(ret);
+}
+
+int mounts_find_at(const char *point, struct mounts_found *ret)
 {
 	AUTO(file) FILE *f = fopen("/proc/self/mountinfo", "re");
 	AUTO(free) char *line = NULL;
@@ -103,7 +112,7 @@ int mounts_type_at(const char *point, char *ret_type, size_t size)
 	/* id, parent, major:minor, root, mount point, options, optional fields, "-", type, source, options */
 	while (getline(&line, &room, f) > 0) {
 		char *save = NULL, *field = strtok_r(line, " \n", &save);
-		const char *type = strstr(save ? save : "", " - ");
+		char *type = strstr(save ? save : "", " - ");
 
 		for (int i = 0; field && i < 4; i++)
 			field = strtok_r(NULL, " \n", &save);
@@ -112,7 +121,9 @@ int mounts_type_at(const char *point, char *ret_type, size_t size)
 		unescape(field);
 		if (strcmp(field, point) != 0)
 			continue;
-		(void)snprintf(ret_type, size, "%.*s", (int)strcspn(type + 3, " \n"), type + 3);
+		type += 3;
+		next_word(&type, ret->type, sizeof(ret->type));
+		next_word(&type, ret->source, sizeof(ret->source));
 		r = 0; /* go on: later lines lie on top */
 	}
 	return r;
@@ -120,9 +131,9 @@ int mounts_type_at(const char *point, char *ret_type, size_t size)
 
 int mounts_is_ours(const char *point)
 {
-	char type[64];
+	struct mounts_found found;
 
-	return mounts_type_at(point, type, sizeof(type)) == 0 && strcmp(type, MOUNTS_OUR_TYPE) == 0;
+	return mounts_find_at(point, &found) == 0 && strcmp(found.type, MOUNTS_OUR_TYPE) == 0;
 }
 
 static int link_is_on(int dir, const char *name, dev_t device)

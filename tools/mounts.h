@@ -4,6 +4,7 @@
 #ifndef VAULTFS_TOOLS_MOUNTS_H
 #define VAULTFS_TOOLS_MOUNTS_H
 
+#include <limits.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -16,8 +17,13 @@ int mounts_absolute(const char *path, char **ret);
 /* The mount that `path` (canonical) lies in: the highest directory of the same device. The caller's, free() it. */
 int mounts_root_of(const char *path, char **ret);
 
-/* The filesystem type of what is mounted at exactly `point` (canonical), the topmost one.  -ENOENT nothing is. */
-int mounts_type_at(const char *point, char *ret_type, size_t size);
+struct mounts_found {
+	char type[64];
+	char source[PATH_MAX];
+};
+
+/* What is mounted at exactly `point` (canonical), the topmost one; does not touch it.  -ENOENT nothing is. */
+int mounts_find_at(const char *point, struct mounts_found *ret);
 
 /* Whether the program's own type is mounted at `point` (canonical): 1 or 0. */
 int mounts_is_ours(const char *point);
