@@ -115,7 +115,7 @@ static struct timespec timespec_of(int64_t ns)
 static void wait_locked(struct committer *c, int64_t now)
 {
 	int64_t until = (c->first_change_ns ? c->first_change_ns : now) + c->interval_ns;
-	struct timespec limit = timespec_of(until);
+	struct timespec limit = timespec_of(c->wanted && c->retry_ns < until ? c->retry_ns : until);
 
 	if (pthread_cond_timedwait(&c->wake, &c->lock, &limit) != ETIMEDOUT || c->first_change_ns != 0)
 		return;

@@ -160,6 +160,13 @@ static int apply(struct live_inode *inode, const struct operation *operation)
 	return -EINVAL;
 }
 
+/* Whoever drains meets it, and tries again; nobody else makes room of it. */
+static void set_error(struct operation *operation, int r)
+{
+	operation->error = r;
+	operation->inode->vault->live->stuck = true;
+}
+
 static void free_operation(struct operation *operation)
 {
 	free(operation->data);
@@ -204,7 +211,7 @@ void operations_apply_locked(struct live_inode *inode)
 		int r = apply(inode, inode->operations);
 
 		if (r < 0) {
-			inode->operations->error = r;	/* whoever drains meets it, and tries again */
+			set_error(inode->operations, r);
 			break;
 		}
 		retire_head(inode);
@@ -233,9 +240,10 @@ static void run_store(struct job *job, struct codec_context *codec)
 	(void)pthread_mutex_lock(&inode->lock);
 	operation->queued = false;
 	operation->done = r == 0;
-	operation->error = r;
-	if (r < 0)
+	if (r < 0) {
+		set_error(operation, r);
 		live_set_dirty(inode);	/* the next drain tries again */
+	}
 	operations_apply_locked(inode);
 	(void)pthread_mutex_unlock(&inode->lock);
 	tell_waiting(vault->live);
@@ -432,6 +440,11 @@ uint64_t file_buffered(const struct vault *vault)
 	return undrained > storing ? undrained - storing : 0;
 }
 
+bool file_is_stuck(const struct vault *vault)
+{
+	return vault->live->stuck;
+}
+
 /* All inodes that are on the dirty list now; those that writers put there meanwhile are for another time. */
 static struct live_inode **take_all_dirty(struct live_table *table, size_t *ret_n)
 {
@@ -449,6 +462,7 @@ int file_drain_all(struct vault *vault)
 	AUTO(free) struct drain *drains = calloc(n + 1, sizeof(*drains));
 	int r = 0;
 
+	vault->live->stuck = false;	/* before the tries: what fails again sets it again */
 	if (!all || !drains)
 		r = log_err(-ENOMEM, "%s: no memory to drain", vault->path);
 	for (size_t i = 0; i < n; i++) {

@@ -11,6 +11,10 @@ uint64_t file_undrained(const struct vault *vault);
 /* Those of them that no worker was given yet: only a drain makes them less. Lock-free. */
 uint64_t file_buffered(const struct vault *vault);
 
+/* Whether storing or naming something has failed since the last file_drain_all() began: only another makes it less.
+ * Lock-free. */
+bool file_is_stuck(const struct vault *vault);
+
 /* Hand everything buffered to the workers and wait until extents name it. Called by the committer: with the gate open it
  * drains what there is at that moment; with the gate closed nothing is undrained when it returns. A run that goes on (its
  * next content cut has not come) is stored provisionally, and replaced when the cut is found.

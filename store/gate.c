@@ -21,22 +21,35 @@ static bool has_room(struct vault *vault, size_t n_bytes)
 	return fits(vault, n_bytes) || vault->read_only || vault->committer->failure != 0;
 }
 
+/* The workers make room only of what was handed to them, and not of what they failed with: the rest is drained by a commit,
+ * which also finds out whether there will be any room. */
+static void want_drain_locked(struct committer *c)
+{
+	if (c->closed || c->wanted)
+		return;
+	if (!file_is_stuck(c->vault) && file_buffered(c->vault) <= COMMIT_UNDRAINED_MAX / 2)
+		return;
+	c->wanted = true;
+	(void)pthread_cond_signal(&c->wake);
+}
+
 int commit_room_error(struct vault *vault, size_t n_bytes)
 {
-	int failure = vault->committer->failure;
+	AUTO(unlock) pthread_mutex_t *held = NULL;
+	struct committer *c = vault->committer;
 
-	return failure == 0 || fits(vault, n_bytes) ? 0 : failure;
+	if (c->failure == 0 || fits(vault, n_bytes))
+		return 0;
+	held = lock_mutex(&c->lock);
+	want_drain_locked(c);	/* there may be room by now */
+	return c->failure;
 }
 
 static int enter_locked(struct committer *c, size_t n_bytes)
 {
 	if (c->closed || !has_room(c->vault, n_bytes)) {
 		c->refused = true;
-		/* The workers make room only of what was handed to them: the rest is drained by a commit. */
-		if (!c->closed && !c->wanted && file_buffered(c->vault) > COMMIT_UNDRAINED_MAX / 2) {
-			c->wanted = true;
-			(void)pthread_cond_signal(&c->wake);
-		}
+		want_drain_locked(c);
 		/* Room may have come between the look and the mark; then nobody would tell. */
 		if (c->closed || !has_room(c->vault, n_bytes))
 			return 0;
@@ -137,8 +150,19 @@ static void tell_ready(struct committer *c)
 
 void commit_room(struct vault *vault)
 {
-	if (vault->committer->refused && file_undrained(vault) < COMMIT_UNDRAINED_MAX)
-		tell_ready(vault->committer);
+	struct committer *c = vault->committer;
+
+	if (!c->refused)
+		return;
+	if (file_undrained(vault) < COMMIT_UNDRAINED_MAX) {
+		tell_ready(c);
+		return;
+	}
+	if (!file_is_stuck(vault))
+		return;
+	(void)pthread_mutex_lock(&c->lock);
+	want_drain_locked(c);
+	(void)pthread_mutex_unlock(&c->lock);
 }
 
 void gate_close(struct committer *c, struct waiter **ret_waiters)

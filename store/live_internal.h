@@ -126,6 +126,7 @@ struct live_table {
 	_Atomic uint64_t undrained;	/* bytes in segments (not stored) and operations of all inodes */
 	_Atomic uint64_t n_stores;	/* operations that store */
 	_Atomic uint64_t storing;	/* bytes of them */
+	_Atomic bool stuck;		/* an operation has failed since the last drain of all began */
 	_Atomic uint64_t kept;		/* bytes in segments that are stored already */
 	_Atomic unsigned n_ahead;	/* read-ahead jobs under way */
 

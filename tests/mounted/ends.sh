@@ -120,6 +120,34 @@ mount_vault
 expect "what was written is there" sh -c "seq 900 | cmp - '$MNT/stopped' && seq 100 | cmp - '$MNT/later'"
 umount_vault
 
+part "umount of a stopped daemon"
+mount_vault -o commit=600
+pid=$(daemon_pid)
+seq 800 >"$MNT/unwritten"
+kill -STOP "$pid"
+refused "not unmounted: its process $pid is stopped: .kill -CONT $pid. .*--lazy" timeout 60 "$VAULTFS" umount --timeout 1 "$MNT"
+ln -s "$MNT" "$WORK/link"
+refused "its process $pid is stopped" timeout 60 "$VAULTFS" umount --timeout 0 "$WORK/link"
+grep -qF " $MNT " /proc/self/mounts || fail "a refused umount has unmounted"
+for command in sync ls info check stats; do # Ctrl-C ends what waits; timeout -k would say 137
+  run timeout -s INT -k 30 1 "$VAULTFS" "$command" "$MNT"
+  expect_equal "$command is interrupted" "$STATUS" 124
+done
+kill -CONT "$pid"
+umount_vault
+mount_vault -o commit=600
+expect "what was written is there" sh -c "seq 800 | cmp - '$MNT/unwritten'"
+pid=$(daemon_pid)
+seq 850 >"$MNT/unwritten"
+kill -STOP "$pid"
+expect "umount --lazy takes it away" timeout 60 "$VAULTFS" umount --lazy "$MNT"
+expect_not "nothing is mounted" mounted
+kill -CONT "$pid"
+eventually 30 "the daemon ends" is_gone "$pid"
+mount_vault
+expect "and nothing is lost" sh -c "seq 850 | cmp - '$MNT/unwritten'"
+umount_vault
+
 if is_root; then
   part "detached by umount -l, with a file open"
   mount_in_front -o commit=600
@@ -208,14 +236,15 @@ if is_root; then
   umount_vault
 
   part "the disk below is gone: every read and write fails"
-  mount_in_front -o commit=2
+  mount_in_front -o commit=600
   exec 7>"$MNT/lost"
   head -c 1000 /dev/urandom >&7
   ls -l "$MNT" >/dev/null
   # what ext4 does when its device vanishes, and can be asked for: EXT4_IOC_SHUTDOWN without flushing the log
   expect "shut the disk down" python3 -c 'import fcntl, os, struct, sys
 fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587d, struct.pack("I", 2))' "$WORK/disk"
-  expect_not "a writer gets an error, and is not left to wait" timeout 60 sh -c 'head -c 150M /dev/urandom >&7' 2>/dev/null
+  run timeout 60 sh -c 'head -c 150M /dev/urandom >&7'
+  expect_equal "a writer gets an error, and is not left to wait ($ERR)" "$STATUS" 1
   exec 7>&-
   run timeout 60 "$VAULTFS" sync "$MNT"
   expect_equal "sync says so" "$STATUS" 1
