@@ -36,10 +36,8 @@ void check_found(struct check *check, const char *kind, struct place place, uint
 		text = NULL; /* undefined then */
 	va_end(args);
 	finding.text = text ? text : "(no memory to say what)";
-	if (inode != 0) {
-		vault_path_of_locked(check->vault, inode, path, sizeof(path));
+	if (inode != 0 && vault_path_of_locked(check->vault, inode, path, sizeof(path)))
 		finding.path = path;
-	}
 	check->options->found(check->options->context, &finding);
 }
 

@@ -264,7 +264,7 @@ static void hide_control_characters(char *text)
 			*text = '?';
 }
 
-void vault_path_of_locked(struct vault *vault, uint64_t id, char *buffer, size_t size)
+bool vault_path_of_locked(struct vault *vault, uint64_t id, char *buffer, size_t size)
 {
 	char name[VAULT_NAME_MAX + 1];
 	uint64_t at = id;
@@ -273,14 +273,14 @@ void vault_path_of_locked(struct vault *vault, uint64_t id, char *buffer, size_t
 	buffer[start] = '\0';
 	if (id == VAULT_ROOT_ID) {
 		(void)snprintf(buffer, size, "/");
-		return;
+		return true;
 	}
 	while (at != VAULT_ROOT_ID) {
 		size_t n;
 
 		if (entry_of_locked(vault, at, &at, name) < 0) {
 			put_number(id, buffer, size);
-			return;
+			return false;
 		}
 		n = strlen(name);
 		/* This also ends the walk where a forged tree has a cycle. */
@@ -296,4 +296,5 @@ void vault_path_of_locked(struct vault *vault, uint64_t id, char *buffer, size_t
 	}
 	memmove(buffer, buffer + start, size - start);
 	hide_control_characters(buffer);
+	return true;
 }

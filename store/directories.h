@@ -33,7 +33,7 @@ int directories_rebuild_locked(struct vault *vault);
 
 /* A path of `id` (any inode) for messages, worked out from entries: "photos/2024/a.jpg"; "/" for the root; one that
  * does not fit `size` (at least 64) has its head cut off and starts with "..."; "(inode 17)" if it has no name.
- * Control characters become '?'. Always NUL-terminated. */
-void vault_path_of_locked(struct vault *vault, uint64_t id, char *buffer, size_t size);
+ * Control characters become '?'. Always NUL-terminated. Says whether it has a name. */
+bool vault_path_of_locked(struct vault *vault, uint64_t id, char *buffer, size_t size);
 
 #endif

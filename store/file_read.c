@@ -187,7 +187,7 @@ static int note_damage(struct live_inode *inode, const struct extent *extent)
 	is_old = chunk_get_locked(vault, extent->chunk.id, &now) == 0 &&
 		 (now.place.pack != place->pack || now.place.offset != place->offset);
 	if (!is_old)
-		vault_path_of_locked(vault, inode->id, path, sizeof(path));
+		(void)vault_path_of_locked(vault, inode->id, path, sizeof(path));	/* or its number */
 	if (!is_old && writable)
 		(void)chunk_set_damaged_locked(vault, extent->chunk.id);	/* a note for later; logged if it fails */
 	(void)pthread_mutex_unlock(held);

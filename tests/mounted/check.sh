@@ -104,6 +104,9 @@ sqlite3 "$VAULT/vault.db" 'UPDATE inodes SET nlink = nlink + 3 WHERE mode & 6144
 expect "a rebuild repairs it" "$VAULTFS" rebuild "$VAULT"
 clean "rebuilt" "$VAULT"
 sqlite3 "$VAULT/vault.db" "UPDATE entries SET name = char(27) || '[2J', inode_id = 1000000 WHERE name = 'noise'" || fail "sqlite3"
+damaged "a file without a name" '^inode [0-9]+: link count 1, and 0 names \[nlink\]' "$VAULT"
+run "$VAULTFS" check --json "$VAULT"
+jq -e 'any(.findings[]; .kind == "nlink" and .inode > 1 and .path == null)' <<<"$OUT" >/dev/null || fail "its JSON: $OUT"
 shown=$(script -qec "'$VAULTFS' check -q '$VAULT'" /dev/null </dev/null)
 [[ $shown == *'its entry "?[2J" names'* && $shown != *$'\e'* ]] || fail "a name commands the terminal: ${shown@Q}"
 printf 'not a database' | dd of="$VAULT/vault.db" conv=notrunc status=none
