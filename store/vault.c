@@ -1,4 +1,4 @@
-/* vault.c - a vault as a whole: create, open, close, rebuild. */
+/* vault.c - a vault as a whole: create, open, close, rebuild (how: rebuild.c). */
 #include "vault.h"
 
 #include <errno.h>
@@ -29,6 +29,7 @@
 #include "live.h"
 #include "lock.h"
 #include "picture.h"
+#include "rebuild.h"
 #include "recover.h"
 #include "space.h"
 #include "state.h"
@@ -42,9 +43,7 @@
 #define CACHE_DEFAULT (64u << 20)
 #define COMMIT_SECONDS_DEFAULT 5u
 
-#define DATABASE "vault.db"
-#define NEW_DATABASE "vault.db.new"
-#define OLD_DATABASE "vault.db.old"
+#define DATABASE REBUILD_DATABASE
 #define PACKS "packs"
 
 static int64_t clock_ns(clockid_t clock)
@@ -153,8 +152,7 @@ static struct vault *new_vault(void)
 	return vault;
 }
 
-/* "VAULT/NAME", malloc'ed. */
-static char *path_in(const struct vault *vault, const char *name)
+char *vault_path_in(const struct vault *vault, const char *name)
 {
 	char *path = NULL;
 
@@ -180,7 +178,7 @@ static int open_packs(struct vault *vault)
 	uint64_t pack_size = vault->pack_size ? vault->pack_size : PACK_SIZE_DEFAULT;
 	struct packs_options options = { .pack_size = limited_pack_size(pack_size),
 					 .read_only = vault->read_only };
-	AUTO(free) char *name = path_in(vault, PACKS);
+	AUTO(free) char *name = vault_path_in(vault, PACKS);
 
 	if (!name)
 		return -ENOMEM;
@@ -266,7 +264,7 @@ static int first_commit(struct vault *vault)
 
 static int fill_new_vault(struct vault *vault)
 {
-	AUTO(free) char *database = path_in(vault, DATABASE);
+	AUTO(free) char *database = vault_path_in(vault, DATABASE);
 	AUTO(fd) int parent = -1;
 	int r = database ? lock_take(vault->dir_fd, vault->path, NULL, false, &vault->lock_fd) : -ENOMEM;
 
@@ -396,144 +394,20 @@ static int open_directory(struct vault *vault, const char *path)
 	return r == -ENOENT ? log_err(-EINVAL, "%s: is not a vault, or damaged: no pack in it has a header that can be read", path) : r;
 }
 
-/* The commit that a vault.db of this vault shows; 0 there is none, or it cannot be read. */
-static int shown_commit(const struct vault *vault, const char *database, uint64_t *ret)
-{
-	struct vault reader = { .path = vault->path };
-	uint8_t uuid[16];
-	int r;
-
-	*ret = 0;
-	if (faccessat(vault->dir_fd, DATABASE, F_OK, 0) < 0)
-		return 0;
-	r = db_open_in(&reader.db, vault->dir_fd, database, DB_OPEN_READ_ONLY);
-	if (r < 0)
-		return r == -ENOMEM ? r : 0;
-	{
-		AUTO(unlock) pthread_mutex_t *held = lock_mutex(&reader.db.lock);
-
-		r = state_get_setting_locked(&reader, "uuid", uuid, sizeof(uuid));
-		if (r == 0)
-			r = state_load_locked(&reader, &reader.state);
-	}
-	db_close(&reader.db);
-	if (r == 0 && memcmp(uuid, vault->uuid, sizeof(uuid)) == 0)
-		*ret = reader.state.commit;
-	return r == -ENOMEM ? r : 0;
-}
-
-/* What was built over damage does not take the place of a database that knows more. */
-static int keep_the_better(const struct vault *vault, const char *database)
-{
-	uint64_t shown = 0;
-	int r = shown_commit(vault, database, &shown);
-
-	if (r < 0 || shown <= vault->state.commit)
-		return r;
-	return log_err(-EBADMSG, "%s: the packs are damaged: built anew, vault.db would show commit %" PRIu64 ", but the one there "
-		       "shows commit %" PRIu64 " and was kept. To replace it all the same: vaultfs rebuild --force %s",
-		       vault->path, vault->state.commit, shown, vault->path);
-}
-
-/* What a rebuild that was cut off left; usually none. An old database stays as long as there is no other. */
-static void remove_leftovers(struct vault *vault)
-{
-	static const char *const names[] = { NEW_DATABASE, NEW_DATABASE "-wal", NEW_DATABASE "-shm", OLD_DATABASE,
-					     OLD_DATABASE "-wal" };
-	size_t n = faccessat(vault->dir_fd, DATABASE, F_OK, 0) < 0 ? 3 : 5;
-
-	for (size_t i = 0; i < n; i++)
-		(void)unlinkat(vault->dir_fd, names[i], 0);
-}
-
-/* Rename a file of the vault that need not be there. */
-static int move_aside(struct vault *vault, const char *from, const char *to)
-{
-	return renameat(vault->dir_fd, from, vault->dir_fd, to) < 0 && errno != ENOENT ? -errno : 0;
-}
-
-static int sync_names(const struct vault *vault)
-{
-	return fsync(vault->dir_fd) < 0 ? -errno : 0;
-}
-
-/* The old database goes aside, then its log, without which it may be torn, and which must not meet the new one; also not
- * after a power cut: hence a flush between each. Where the new one cannot come, both are put back. Without any database the
- * next open builds one. */
-static int put_in_place(struct vault *vault)
-{
-	int r = move_aside(vault, DATABASE, OLD_DATABASE);
-
-	if (r == 0)
-		r = sync_names(vault);
-	if (r == 0)
-		r = move_aside(vault, DATABASE "-wal", OLD_DATABASE "-wal");
-	if (r == 0 && unlinkat(vault->dir_fd, DATABASE "-shm", 0) < 0 && errno != ENOENT)
-		r = -errno;
-	if (r == 0)
-		r = sync_names(vault);
-	KILL_POINT(rebuild_rename);
-	if (r == 0 && renameat(vault->dir_fd, NEW_DATABASE, vault->dir_fd, DATABASE) < 0)
-		r = -errno;
-	KILL_POINT(rebuild_renamed);
-	if (r == 0 && (r = sync_names(vault)) < 0) {
-		(void)move_aside(vault, DATABASE, NEW_DATABASE);	/* fails: then the old one below, or both are gone */
-	}
-	if (r < 0) {
-		/* In the same order; a disk that flushes no more keeps none, and what it shows now is all there is. */
-		(void)sync_names(vault);
-		(void)move_aside(vault, OLD_DATABASE "-wal", DATABASE "-wal");	/* first: never one without its log */
-		(void)sync_names(vault);
-		(void)move_aside(vault, OLD_DATABASE, DATABASE);
-		return log_err(r, "%s: putting the new database in place: ", vault->path);
-	}
-	return 0;
-}
-
-/* All of the new database into its one file: closing would leave a log behind where that fails. */
-static int finish_database(struct db *db)
-{
-	int code = sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-
-	return db_errno(db, code, "checkpoint");
-}
-
-/* Build the database anew beside the old one, and put it in its place. `flags`: enum vault_rebuild_flags. */
+/* Build the database anew from the packs. `flags`: enum vault_rebuild_flags. */
 static int build_database(struct vault *vault, unsigned flags)
 {
-	bool damaged = false;
-	AUTO(free) char *database = path_in(vault, DATABASE);
-	AUTO(free) char *fresh = path_in(vault, NEW_DATABASE);
-	int r = database && fresh ? 0 : -ENOMEM;
+	int r = open_packs(vault);
 
-	remove_leftovers(vault);
-	KILL_POINT(rebuild);
 	if (r == 0)
-		r = open_packs(vault);
-	if (r == 0)
-		r = db_open_in(&vault->db, vault->dir_fd, fresh, DB_OPEN_CREATE);
-	if (r == 0) {
-		AUTO(unlock) pthread_mutex_t *held = lock_mutex(&vault->db.lock);
-
-		r = recover_rebuild_locked(vault, &damaged);
-	}
-	if (r == 0 && damaged && !(flags & VAULT_REBUILD_FORCE))
-		r = keep_the_better(vault, database);
-	if (r == 0)
-		r = finish_database(&vault->db);
-	db_close(&vault->db);
+		r = rebuild_database(vault, flags);
 	packs_close(TAKE(vault->packs));
-	memset(&vault->state, 0, sizeof(vault->state));
-	KILL_POINT(rebuilt);
-	if (r == 0)
-		r = put_in_place(vault);
-	remove_leftovers(vault);	/* where it failed the old one is still there */
 	return r;
 }
 
 static int open_database(struct vault *vault, bool read_only_disk)
 {
-	AUTO(free) char *database = path_in(vault, DATABASE);
+	AUTO(free) char *database = vault_path_in(vault, DATABASE);
 	unsigned flags = vault->shared ? DB_OPEN_READ_ONLY : read_only_disk ? DB_OPEN_IMMUTABLE : 0;
 	AUTO(unlock) pthread_mutex_t *held = NULL;
 	int r;
@@ -549,7 +423,7 @@ static int open_database(struct vault *vault, bool read_only_disk)
 		if (r < 0)
 			return r;
 	} else if (!vault->read_only) {
-		remove_leftovers(vault);
+		rebuild_remove_leftovers(vault);
 	}
 	r = db_open_in(&vault->db, vault->dir_fd, database, flags);
 	if (r == -EBADMSG)

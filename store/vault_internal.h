@@ -71,6 +71,9 @@ static inline uint64_t vault_new_chunk_id_locked(struct vault *vault)
 	return vault->state.next_chunk_id++;
 }
 
+/* "VAULT/NAME", malloc'ed; NULL without memory (logged). */
+char *vault_path_in(const struct vault *vault, const char *name);
+
 /* Nanoseconds since 1970, now; and of CLOCK_MONOTONIC, for how long ago something was. */
 int64_t clock_now_ns(void);
 int64_t clock_monotonic_ns(void);
