@@ -166,6 +166,18 @@ int check_files_hit(struct check *check)
 
 /* ---- one snapshot ---- */
 
+/* Errors of pages come many to a row: a line is a finding, and one is a heading. */
+static void found_in_database(struct check *check, const char *text)
+{
+	while (*text) {
+		size_t size = strcspn(text, "\n");
+
+		if (size > 0 && text[0] != '*')
+			check_found(check, "database", NOWHERE, 0, "vault.db: %.*s", (int)size, text);
+		text += size + (text[size] == '\n');
+	}
+}
+
 /* SQLite's own look at pages, indices and constraints. */
 static int check_database(struct check *check)
 {
@@ -177,7 +189,7 @@ static int check_database(struct check *check)
 
 		r = 0;
 		if (text && strcmp(text, "ok") != 0)
-			check_found(check, "database", NOWHERE, 0, "vault.db: %s", text);
+			found_in_database(check, text);
 	}
 	return r;
 }

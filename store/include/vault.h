@@ -89,7 +89,7 @@ enum vault_check_flags {
 /* One thing that is wrong. Borrowed during the call. */
 struct vault_finding {
 	const char *kind;	/* one word for programs: "record", "chunk", "entry", ... vaultfs(1) lists them */
-	const char *text;	/* for people; without the place, inode and path that stand below */
+	const char *text;	/* for people, one line; without the place, inode and path that stand below */
 	uint64_t pack, offset;	/* where; pack 0: nowhere in the packs */
 	uint64_t inode;		/* 0: none */
 	const char *path;	/* of the inode, as far as it has one; NULL: none */
