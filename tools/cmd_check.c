@@ -137,7 +137,8 @@ static int check_target(const char *what, const struct target *target, struct va
 	int r = 0;
 
 	if (target->kind == TARGET_MOUNT) {
-		options->flags |= VAULT_CHECK_SHARED;
+		if (target_vault_in_use(target->vault) > 0) /* not on a read-only disk: nobody writes there */
+			options->flags |= VAULT_CHECK_SHARED;
 		r = target_sync(what, target);
 		if (r < 0 && r != -EROFS)
 			log_warn("%s: %s: checking what was last written", what, target->mount);

@@ -132,7 +132,7 @@ static int no_answer(const struct unmounting *u)
 			       "--lazy takes the mount away as it is",
 			       u->self->name, u->given, name, name);
 	return log_err(-ETIMEDOUT,
-		       "%s: %s: not unmounted: after %" PRIu64 " seconds its process%s has not written everything "
+		       "%s: %s: not unmounted: after %" PRIu64 " s its process%s has not written everything "
 		       "to disk: it is busy, or its disk hangs: try again later, or take the mount away with --lazy",
 		       u->self->name, u->given, u->timeout_seconds, name);
 }
@@ -240,7 +240,7 @@ static int still_busy(const struct unmounting *u)
 {
 	return log_err(-EBUSY,
 		       "%s: %s: unmounted, but after %" PRIu64
-		       " seconds its process still holds %s: it is writing, "
+		       " s its process still holds %s: it is writing, "
 		       "or the mount is also visible elsewhere: wait before you copy the vault",
 		       u->self->name, u->given, u->timeout_seconds, u->target.vault);
 }

@@ -19,12 +19,15 @@
 #include "log.h"
 #include "mounts.h"
 
+/* 1, 0, or -EACCES this user may not look. */
 static int looks_like_vault(const char *path)
 {
 	AUTO(fd) int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct stat st;
 
-	if (dir < 0 || fstatat(dir, "packs", &st, 0) < 0 || !S_ISDIR(st.st_mode))
+	if (dir < 0 || fstatat(dir, "packs", &st, 0) < 0)
+		return errno == EACCES ? -EACCES : 0;
+	if (!S_ISDIR(st.st_mode))
 		return 0;
 	/* A vault whose packs alone were saved can be rebuilt from them. */
 	return faccessat(dir, "lock", F_OK, 0) == 0 || faccessat(dir, "vault.db", F_OK, 0) == 0 ||
@@ -105,7 +108,10 @@ int target_find(const char *what, const char *path, struct target *ret)
 	if (r != -ENODATA)
 		return find_failed(what, path, r);
 
-	if (!looks_like_vault(real))
+	r = looks_like_vault(real);
+	if (r < 0)
+		return find_failed(what, path, r);
+	if (r == 0)
 		return log_err(
 			-EINVAL,
 			"%s: %s: neither a vault nor a path in a mounted one: `vaultfs init` makes a vault, "
@@ -188,9 +194,10 @@ int target_open(const char *what, const struct target *target, struct vault **re
 		/* A read-only mount has nothing to commit; one that failed to write still shows its last commit. */
 		if (r < 0 && r != -EROFS)
 			log_warn("%s: %s: reading what was last written", what, target->mount);
-	} else if (target_vault_in_use(target->vault) <= 0) {
-		options.flags = VAULT_OPEN_READ_ONLY;
 	}
+	/* Nobody writes, not even a daemon where the disk is read-only: then the database is read without its log. */
+	if (target_vault_in_use(target->vault) <= 0)
+		options.flags = VAULT_OPEN_READ_ONLY;
 	return vault_open(target->vault, &options, ret);
 }
 

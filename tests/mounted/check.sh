@@ -123,9 +123,25 @@ if is_root; then
   SCRATCH_MOUNTS+=("$WORK/disk")
   expect "read-only" mount -o remount,bind,ro "$WORK/disk"
   clean "a read-only disk" "$WORK/disk"
+  expect "it mounts" "$VAULTFS" mount "$WORK/disk" "$MNT"
+  for command in check info stats ls; do
+    expect "$command of a mount on a read-only disk" "$VAULTFS" "$command" "$MNT" >"$WORK/out"
+  done
+  expect "it unmounts" "$VAULTFS" umount "$MNT"
   umount "$WORK/disk"
 else
   skip_line "no read-only disk without root"
+fi
+
+part "another user's vault"
+if is_root; then
+  chmod 755 "$WORK"
+  cp "$VAULTFS" "$WORK/vaultfs" # what was built may lie where only root comes
+  for command in check info stats; do
+    refused 'permission' setpriv --reuid 65534 --regid 65534 --clear-groups "$WORK/vaultfs" "$command" "$VAULT"
+  done
+else
+  skip_line "no other user without root"
 fi
 
 part "wrong words"
