@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/uio.h>
 
@@ -281,6 +282,15 @@ static int pwritev_all(int fd, struct iovec *iov, int n_iov, uint64_t offset)
 	return 0;
 }
 
+/* Everything that waits to be stored fails the same way, and again at each try: it is said of the first. */
+static int append_failed(struct packs *packs, int r)
+{
+	if (packs->append_error == r)
+		return r;
+	packs->append_error = r;
+	return pack_failed(packs, packs->current->number, r, "append to it");
+}
+
 int pack_put_record(struct packs *packs, uint64_t offset, const struct record *record, uint8_t *head,
 		    const void *stored, uint64_t *ret_checksum)
 {
@@ -295,14 +305,18 @@ int pack_put_record(struct packs *packs, uint64_t offset, const struct record *r
 	KILL_POINT(pack_write);
 	r = pwritev_all(packs->current->fd, iov, 2, offset);
 	KILL_POINT(pack_written);
-	return r < 0 ? pack_failed(packs, packs->current->number, r, "append to it") : 0;
+	return r < 0 ? append_failed(packs, r) : 0;
 }
 
 void pack_cut_back(struct packs *packs)
 {
 	uint64_t allocated = packs->allocated;
+	struct stat st;
 	int r = 0;
 
+	/* Mostly nothing at all was written. */
+	if (fstat(packs->current->fd, &st) == 0 && st.st_size <= (off_t)packs->position)
+		return;
 	if (ftruncate(packs->current->fd, (off_t)packs->position) < 0) {
 		/* The next append overwrites what stands there, and opening the vault cuts it. */
 		(void)pack_failed(packs, packs->current->number, -errno, "cut back what was half written");
@@ -335,7 +349,7 @@ static int have_space(struct packs *packs, uint64_t size, uint8_t type)
 		return 0;
 	if (type != RECORD_CHUNK && (int64_t)size <= room + (int64_t)PACK_MARGIN)
 		return 0;
-	return pack_failed(packs, packs->current->number, r, "append to it");
+	return append_failed(packs, r);
 }
 
 /* A stretch whose write-back is to be started, once no lock is held. */
@@ -378,6 +392,7 @@ static int append_locked(struct packs *packs, const struct record *record, uint8
 		pack_cut_back(packs);
 		return r;
 	}
+	packs->append_error = 0;
 	*ret_place = (struct place){ packs->current->number, packs->position };
 	pack_list_append(packs, record, packs->position);
 	packs->position += size;

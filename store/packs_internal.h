@@ -58,6 +58,7 @@ struct packs {
 	bool no_fallocate;		/* write_lock; the disk cannot preallocate: estimate */
 	uint64_t retry_at;		/* write_lock; sealing failed: do not try again before this position */
 	uint64_t flushed;		/* write_lock; write-back was started up to here */
+	int append_error;		/* write_lock; what the last append failed with, which is said once; 0 = nothing */
 	struct pack *unsynced, *last_unsynced;	/* write_lock; queue of packs appended to since the last sync, counted */
 	uint64_t listed_from;		/* write_lock; `list` has the records from here to position */
 	struct pack_list list;		/* write_lock */

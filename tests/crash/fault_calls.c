@@ -91,7 +91,13 @@ static void path_of(int fd, const char *name, char ret[PATH_MAX])
 {
 	char link[64];
 	ssize_t n = 0;
+	int held, used = 0;
 
+	/* SQLite's files are reached through the directory that the vault holds. */
+	if (name && sscanf(name, "/proc/self/fd/%d/%n", &held, &used) == 1 && used > 0) {
+		fd = held;
+		name += used;
+	}
 	if (name && name[0] == '/') {
 		(void)snprintf(ret, PATH_MAX, "%s", name);
 		return;

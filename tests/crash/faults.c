@@ -25,6 +25,7 @@
 enum {
 	RUN_SECONDS = 60,	/* what takes longer hangs */
 	RUN_CHANGES = 70,
+	LONG_CHANGES = 1500,	/* packs are sealed, begun and unlinked */
 	FAILURES_MOST = 5,	/* of a sweep, then it is enough */
 };
 
@@ -62,11 +63,14 @@ static _Noreturn void die(const char *what)
 	exit(2);
 }
 
-static void drop_line(enum log_level level, const char *line, void *context)
+static unsigned n_lines; /* of this process's log */
+
+static void count_line(enum log_level level, const char *line, void *context)
 {
 	(void)level;
 	(void)line;
 	(void)context;
+	n_lines++;
 }
 
 /* ---- files ---- */
@@ -210,7 +214,7 @@ static void remember_faults(struct notes *notes)
 	notes->first_kind = fault_first(notes->first_path, sizeof(notes->first_path));
 }
 
-static void run_load(struct run *run, const struct fault_plan *plan)
+static void run_changes(struct run *run, const struct fault_plan *plan, unsigned n_changes)
 {
 	struct load *load = &run->clean.load;
 	int r;
@@ -223,7 +227,7 @@ static void run_load(struct run *run, const struct fault_plan *plan)
 		return;
 	}
 	fault_arm(plan);
-	load_run(load, RUN_CHANGES);
+	load_run(load, n_changes);
 	remember_faults(run->notes);
 	judge_end(load, plan);
 	if (plan->at % 2)
@@ -231,6 +235,16 @@ static void run_load(struct run *run, const struct fault_plan *plan)
 	r = load_close(load);
 	if (r < 0 && run->notes->synced_at_end)
 		wrong(run->notes, "closing fails with %s after a sync that succeeded", strerrorname_np(-r));
+}
+
+static void run_load(struct run *run, const struct fault_plan *plan)
+{
+	run_changes(run, plan, RUN_CHANGES);
+}
+
+static void run_long_load(struct run *run, const struct fault_plan *plan)
+{
+	run_changes(run, plan, LONG_CHANGES);
 }
 
 static void open_and_go_on(struct run *run, struct load *load, const struct fault_plan *plan)
@@ -281,7 +295,8 @@ static void run_rebuild(struct run *run, const struct fault_plan *plan)
 /* More than may be undrained: the writer is told of the failure, and does not wait for ever. What was taken comes out. */
 static void run_flood(struct run *run, const struct fault_plan *plan)
 {
-	enum { SIZE = 1 << 20, MOST = 160 };
+	enum { SIZE = 1 << 20, MOST = 48, MORE = 64, /* once something has failed, until it must be told */
+	       LINES_MOST = 20 };
 	struct vault_attr wanted = { .mode = S_IFREG | 0644 }, made;
 	struct load *load = &run->clean.load;
 	struct vault_file *file = NULL;
@@ -295,16 +310,19 @@ static void run_flood(struct run *run, const struct fault_plan *plan)
 	vault_change_end(load->vault);
 	must(r == 0 && vault_file_open(load->vault, made.id, &file) == 0, "a file");
 	fault_arm(plan);
-	for (; r == 0 && size < (uint64_t)MOST * SIZE; size += r == 0 ? SIZE : 0) {
+	while (r == 0 && size < (uint64_t)(fault_failed() ? MOST + MORE : MOST) * SIZE) {
 		for (size_t i = 0; i < SIZE / sizeof(*words); i++)
 			words[i] = (uint32_t)((size + i) * 2654435761u);
 		vault_change_begin(load->vault, SIZE);
 		r = vault_write(file, size, words, SIZE, 0);
 		vault_change_end(load->vault);
+		size += r == 0 ? SIZE : 0;
 	}
 	remember_faults(run->notes);
-	if (plan->at != 0 && r != -plan->error)
+	if (run->notes->n_failed > 0 && r != -plan->error)
 		wrong(run->notes, "the writer is told %s", r < 0 ? strerrorname_np(-r) : "nothing");
+	if (n_lines > LINES_MOST)
+		wrong(run->notes, "the log has %u lines of it", n_lines);
 	if (vault_sync(load->vault) < 0 && vault_sync(load->vault) < 0)
 		wrong(run->notes, "it does not go on when the disk is well again");
 	if (vault_getattr(load->vault, made.id, &made) < 0 || made.size != size)
@@ -421,7 +439,7 @@ static bool in_process(struct run *run, void (*scenario)(struct run *run, const 
 		die("fork");
 	if (pid == 0) {
 		if (run->at == 0)
-			log_set_sink(drop_line, NULL, LOG_LEVEL_ERROR);
+			log_set_sink(count_line, NULL, LOG_LEVEL_ERROR);
 		scenario(run, plan);
 		_exit(0);
 	}
@@ -495,9 +513,9 @@ static const struct sweep sweeps[] = {
 	{ "sync-full", run_load, use_clean, { .kinds = FAULT_SYNC, .times = 1, .error = ENOSPC } },
 	{ "space-eio", run_load, use_clean, { .kinds = FAULT_SPACE | FAULT_CUT, .times = 1, .error = EIO } },
 	{ "space-eio-on", run_load, use_clean, { .kinds = FAULT_SPACE | FAULT_CUT, .error = EIO } },
-	{ "name-eio", run_load, use_clean, { .kinds = FAULT_NAME, .times = 1, .error = EIO } },
-	{ "name-full", run_load, use_clean, { .kinds = FAULT_NAME, .times = 2, .error = ENOSPC } },
-	{ "open-eio", run_load, use_clean, { .kinds = FAULT_OPEN | FAULT_MAP, .times = 1, .error = EIO } },
+	{ "name-eio", run_long_load, use_clean, { .kinds = FAULT_NAME, .times = 1, .error = EIO } },
+	{ "name-full", run_long_load, use_clean, { .kinds = FAULT_NAME, .times = 2, .error = ENOSPC } },
+	{ "open-eio", run_long_load, use_clean, { .kinds = FAULT_OPEN | FAULT_MAP, .times = 1, .error = EIO } },
 	{ "read-eio", run_load, use_clean, { .kinds = FAULT_READ, .times = 1, .error = EIO } },
 	{ "read-eio-on", run_load, use_clean, { .kinds = FAULT_READ, .error = EIO } },
 	{ "read-gone", run_load, use_clean, { .kinds = FAULT_READ, .times = 1, .error = ENODEV } },
@@ -535,6 +553,11 @@ static void sweep_over(struct run *run, const struct sweep *sweep)
 	if (!run_once(run, sweep, 0))
 		return;
 	n = run->notes->n_counted;
+	if (n == 0) {
+		fprintf(stderr, "FAIL  %s: the load makes no such call\n", sweep->name);
+		run->n_failures++;
+		return;
+	}
 	step = n > run->most ? (n + run->most - 1) / run->most : 1;
 	for (unsigned long at = 1 + random_below(&random, step); at <= n && run->n_failures < failures_most; at += step)
 		(void)run_once(run, sweep, at);

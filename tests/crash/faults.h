@@ -16,7 +16,7 @@
 enum {
 	N_FILES = 6,
 	FILE_MOST = 320 << 10,	/* bytes */
-	NOTES_MOST = 600,
+	NOTES_MOST = 2000,
 };
 
 /* What the process that meets faults tells the one that judges; in shared memory. */
