@@ -22,6 +22,7 @@
 #include "cache.h"
 #include "chunks.h"
 #include "commit.h"
+#include "digest.h"
 #include "directories.h"
 #include "gc.h"
 #include "inodes.h"
@@ -199,6 +200,9 @@ static int make_machinery(struct vault *vault, const struct vault_open_options *
 		r = chunk_index_new(vault, &vault->chunk_index);
 	if (r == 0)
 		r = commit_new(vault, seconds);
+	/* Now, while no thread of ours could be the first to ask: libcrypto loses what it keeps for that one when it ends. */
+	if (r == 0)
+		r = digest_init();
 	if (r == 0)
 		r = workers_new(0, &vault->workers);
 	return r;
