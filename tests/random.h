@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -46,6 +47,18 @@ static inline uint64_t random_seed(void)
 		return strtoull(given, NULL, 10);
 	clock_gettime(CLOCK_REALTIME, &now);
 	return ((uint64_t)now.tv_sec * 1000003u ^ (uint64_t)now.tv_nsec) % 1000000000u;
+}
+
+/* The seed that `text` says, or random_seed() where that is 0; it is printed. */
+static inline uint64_t random_seed_or(const char *text)
+{
+	uint64_t seed = strtoull(text, NULL, 10);
+
+	if (seed == 0)
+		seed = random_seed();
+	printf("seed %ju\n", (uintmax_t)seed);
+	fflush(stdout);
+	return seed;
 }
 
 #endif

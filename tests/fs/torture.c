@@ -16,7 +16,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { N_PROCESSES = 2, ROUND_LEAST = 500, ROUND_MOST = 5000, ROUNDS = 40 };
@@ -167,20 +166,6 @@ static void write_copy(const struct run *run, const char *directory)
 	}
 }
 
-static uint64_t seed_of(const char *text)
-{
-	uint64_t seed = strtoull(text, NULL, 10);
-	struct timespec now;
-
-	if (seed == 0) {
-		clock_gettime(CLOCK_REALTIME, &now);
-		seed = ((uint64_t)now.tv_nsec * 1000003u ^ (uint64_t)getpid()) % 1000000000u + 1;
-	}
-	printf("seed %ju\n", (uintmax_t)seed);
-	fflush(stdout);
-	return seed;
-}
-
 static void prepare(struct run *run, const char *directory)
 {
 	run->board =
@@ -206,7 +191,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: torture DIRECTORY SEED STEPS [COPY]\n");
 		return 2;
 	}
-	run.seed = seed_of(argv[2]);
+	run.seed = random_seed_or(argv[2]);
 	n = (unsigned)strtoul(argv[3], NULL, 10);
 	length = n / ROUNDS < ROUND_LEAST ? ROUND_LEAST : n / ROUNDS > ROUND_MOST ? ROUND_MOST : n / ROUNDS;
 	prepare(&run, argv[1]);

@@ -101,20 +101,6 @@ static void minimise(struct twin_pair *pair, struct twin_op *ops, size_t n, size
 	exit(1);
 }
 
-static uint64_t seed_of(const char *text)
-{
-	uint64_t seed = strtoull(text, NULL, 10);
-	struct timespec now;
-
-	if (seed == 0) {
-		clock_gettime(CLOCK_REALTIME, &now);
-		seed = ((uint64_t)now.tv_nsec * 1000003u ^ (uint64_t)getpid()) % 1000000000u + 1;
-	}
-	printf("seed %ju\n", (uintmax_t)seed);
-	fflush(stdout);
-	return seed;
-}
-
 static void count_successes(const struct twin_pair *pair, size_t n)
 {
 	size_t n_failed = 0;
@@ -206,7 +192,7 @@ int main(int argc, char **argv)
 		if (n == 0 || n > OPS_MAX || n_processes == 0 || n_processes > TWIN_PROCESSES)
 			twin_fail("what is %s operations by %s processes?", argv[5], argv[6]);
 		pair = make_pair(argv[2], argv[3]);
-		run_random(&pair, seed_of(argv[4]), n, n_processes, strcmp(argv[7], "free") == 0);
+		run_random(&pair, random_seed_or(argv[4]), n, n_processes, strcmp(argv[7], "free") == 0);
 		return 0;
 	}
 	if (argc > 4 && strcmp(argv[1], "replay") == 0) {
