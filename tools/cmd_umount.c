@@ -28,6 +28,7 @@
 #define DEFAULT_TIMEOUT_SECONDS 120
 #define ANSWER_MIN_MS 1000 /* even an idle daemon needs some */
 #define EXIT_GRACE_MS 5000 /* from the freed lock to the end of the process */
+#define BUSY_PATIENCE_MS 2000
 
 extern char **environ;
 
@@ -221,14 +222,23 @@ static int busy(const struct unmounting *u)
 		u->self->name, u->given, u->point);
 }
 
+static int detach_once(const struct unmounting *u)
+{
+	if (geteuid() != 0)
+		return run_fusermount(u->point, u->lazy);
+	return umount2(u->point, UMOUNT_NOFOLLOW | (u->lazy ? MNT_DETACH : 0)) < 0 ? -errno : 0;
+}
+
+/* Who looks at every mount for a moment (virus scanners, a sync of all disks, df) is no user to name: it is tried again. */
 static int detach(const struct unmounting *u)
 {
-	int r;
+	int64_t end = attempt_now_ms() + BUSY_PATIENCE_MS;
+	int r = detach_once(u);
 
-	if (geteuid() == 0)
-		r = umount2(u->point, UMOUNT_NOFOLLOW | (u->lazy ? MNT_DETACH : 0)) < 0 ? -errno : 0;
-	else
-		r = run_fusermount(u->point, u->lazy);
+	while (r == -EBUSY && attempt_now_ms() < end) {
+		(void)poll(NULL, 0, 50); /* only lets time pass */
+		r = detach_once(u);
+	}
 	if (r == -EBUSY)
 		return busy(u);
 	if (r < 0 && geteuid() == 0)

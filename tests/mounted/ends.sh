@@ -120,6 +120,14 @@ mount_vault
 expect "what was written is there" sh -c "seq 900 | cmp - '$MNT/stopped' && seq 100 | cmp - '$MNT/later'"
 umount_vault
 
+part "umount while somebody looks at every mount for a moment"
+mount_vault
+timeout 0.7 tail -f /dev/null <"$MNT" &
+looker=$!
+BACKGROUND+=("$looker")
+expect "it is tried again until they are gone" timeout 60 "$VAULTFS" umount "$MNT"
+expect_not "nothing is mounted any more" mounted
+
 part "umount of a stopped daemon"
 mount_vault -o commit=600
 pid=$(daemon_pid)
