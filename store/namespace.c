@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "attributes.h"
 #include "commit.h"
 #include "directories.h"
 #include "entries.h"
@@ -18,7 +19,6 @@
 #include "live.h"
 #include "manifest.h"
 #include "namespace.h"
-#include "tags.h"
 #include "xattrs.h"
 
 int directory_get_locked(struct vault *vault, uint64_t id, struct inode *ret)
@@ -462,7 +462,7 @@ int vault_purge(struct vault *vault, uint64_t id)
 	if (r == 0)
 		r = xattrs_forget_locked(vault, id);
 	if (r == 0)
-		r = tags_forget_locked(vault, id);
+		r = attributes_forget_locked(vault, id);
 	if (r == 0)
 		r = inode_delete_locked(vault, id);
 	if (r == 0)

@@ -1,4 +1,4 @@
-/* tags.c - tags, notes, ratings and MIME types, and the attributes that show them. See tags.h.
+/* tags.c - the tags of files, as rows and as the text of user.xdg.tags. See tags.h.
  *
  * user.xdg.tags is one text for many rows. It must come back to the byte while the tags are the same, or rsync
  * would copy it again and again: where the rows joined with ',' would not give what was written, that is kept in
@@ -9,71 +9,30 @@
 #include <string.h>
 
 #include "casefold.h"
-#include "commit.h"
-#include "inodes.h"
-
-const char *const tags_attribute_names[TAGS_N_ATTRIBUTES] = {
-	[TAGS_ATTRIBUTE_TAGS] = "user.xdg.tags",
-	[TAGS_ATTRIBUTE_COMMENT] = "user.xdg.comment",
-	[TAGS_ATTRIBUTE_RATING] = "user.baloo.rating",
-	[TAGS_ATTRIBUTE_MIME] = "user.mime_type",
-};
-
-#define MIME_MAX 255u /* bytes */
 
 enum {
-	Q_PRESENT,
-	Q_TAGS_TEXT_GET,
+	Q_ANY,
+	Q_TEXT_GET,
 	Q_TAGS_GET,
-	Q_NOTES_GET,
-	Q_RATING_GET,
-	Q_MIME_GET,
-	Q_TAGS_TEXT_PUT,
-	Q_NOTES_PUT,
-	Q_RATING_PUT,
-	Q_MIME_PUT,
+	Q_TEXT_PUT,
 	Q_TAG_FIND,
 	Q_TAG_INSERT,
 	Q_ASSET_TAG_INSERT,
 	Q_ASSET_TAGS_DELETE,
-	Q_ASSET_DELETE_DEFAULT,
-	Q_ASSET_DELETE,
-	Q_CONTENT_DELETE,
 };
 
-#define ASSET_PUT(column)                                            \
-	"INSERT INTO assets (inode_id, " column ") VALUES (?1, ?2) " \
-	"ON CONFLICT (inode_id) DO UPDATE SET " column " = excluded." column
-
 static const char *const sql[] = {
-	[Q_PRESENT] =
-		/* The type was found out, not set: unlisted, programs that copy or compare attributes neither carry
-		 * it along nor try to remove it. */
-		"SELECT EXISTS (SELECT 1 FROM asset_tags t WHERE t.inode_id = i.id), a.notes IS NOT NULL, "
-		"a.rating IS NOT NULL, 0 FROM inodes i LEFT JOIN assets a ON a.inode_id = i.id WHERE i.id = ?1",
-	[Q_TAGS_TEXT_GET] = "SELECT tags_text FROM assets WHERE inode_id = ?1",
+	[Q_ANY] = "SELECT 1 FROM asset_tags WHERE inode_id = ?1 LIMIT 1",
+	[Q_TEXT_GET] = "SELECT tags_text FROM assets WHERE inode_id = ?1",
 	[Q_TAGS_GET] = "SELECT t.name FROM asset_tags a JOIN tags t ON t.id = a.tag_id WHERE a.inode_id = ?1 "
 		       "ORDER BY a.position",
-	[Q_NOTES_GET] = "SELECT notes FROM assets WHERE inode_id = ?1",
-	[Q_RATING_GET] = "SELECT CAST(rating AS TEXT) FROM assets WHERE inode_id = ?1",
-	[Q_MIME_GET] = "SELECT mime FROM content WHERE inode_id = ?1",
-	[Q_TAGS_TEXT_PUT] = ASSET_PUT("tags_text"),
-	[Q_NOTES_PUT] = ASSET_PUT("notes"),
-	[Q_RATING_PUT] = ASSET_PUT("rating"),
-	[Q_MIME_PUT] = "INSERT INTO content (inode_id, mime, indexed_at) VALUES (?1, ?2, ?3) "
-		       "ON CONFLICT (inode_id) DO UPDATE "
-		       "SET mime = excluded.mime, indexed_at = excluded.indexed_at",
+	[Q_TEXT_PUT] = "INSERT INTO assets (inode_id, tags_text) VALUES (?1, ?2) "
+		       "ON CONFLICT (inode_id) DO UPDATE SET tags_text = excluded.tags_text",
 	[Q_TAG_FIND] = "SELECT id, name FROM tags WHERE folded = ?1",
 	[Q_TAG_INSERT] = "INSERT INTO tags (id, name, folded) VALUES (?1, ?2, ?3)",
 	[Q_ASSET_TAG_INSERT] = "INSERT INTO asset_tags (inode_id, tag_id, position) VALUES (?1, ?2, ?3) "
 			       "ON CONFLICT (inode_id, tag_id) DO NOTHING",
 	[Q_ASSET_TAGS_DELETE] = "DELETE FROM asset_tags WHERE inode_id = ?1",
-	[Q_ASSET_DELETE_DEFAULT] =
-		"DELETE FROM assets WHERE inode_id = ?1 AND notes IS NULL AND favorite = 0 "
-		"AND hidden = 0 AND rating IS NULL AND seen_at IS NULL AND prediction IS NULL "
-		"AND custom_json IS NULL AND tags_text IS NULL",
-	[Q_ASSET_DELETE] = "DELETE FROM assets WHERE inode_id = ?1",
-	[Q_CONTENT_DELETE] = "DELETE FROM content WHERE inode_id = ?1",
 };
 
 const struct query_set tags_queries = { sql, sizeof(sql) / sizeof(sql[0]) };
@@ -91,71 +50,19 @@ static int run_for(struct vault *vault, int which, uint64_t id)
 	return db_run(&vault->db, statement);
 }
 
-/* A value that is put together or measured: what does not fit is still counted. */
-struct value {
-	char *buffer;
-	size_t size; /* of buffer */
-	size_t length;
-};
-
-static void value_add(struct value *value, const void *bytes, size_t n)
+int tags_forget_locked(struct vault *vault, uint64_t id)
 {
-	if (n > 0 && value->length < value->size && n <= value->size - value->length)
-		memcpy(value->buffer + value->length, bytes, n);
-	value->length += n;
-}
-
-static ssize_t value_result(const struct value *value)
-{
-	if (value->length > VAULT_XATTR_MAX)
-		return -E2BIG;
-	if (value->size > 0 && value->length > value->size)
-		return -ERANGE;
-	return (ssize_t)value->length;
-}
-
-int tags_attribute_find(const char *name)
-{
-	if (strncmp(name, "user.", 5) != 0)
-		return -ENOENT;
-	for (int i = 0; i < TAGS_N_ATTRIBUTES; i++)
-		if (strcmp(name, tags_attribute_names[i]) == 0)
-			return i;
-	return -ENOENT;
+	return run_for(vault, Q_ASSET_TAGS_DELETE, id);
 }
 
 /* ---- reading ---- */
 
-int tags_present_locked(struct vault *vault, uint64_t id, bool ret[TAGS_N_ATTRIBUTES])
+int tags_has_any_locked(struct vault *vault, uint64_t id)
 {
-	AUTO(query) sqlite3_stmt *present = query(vault, Q_PRESENT);
-	int r;
+	AUTO(query) sqlite3_stmt *any = query(vault, Q_ANY);
 
-	bind_u64(present, 1, id);
-	r = db_step(&vault->db, present);
-	if (r <= 0)
-		return r < 0 ? r : -ENOENT;
-	for (int i = 0; i < TAGS_N_ATTRIBUTES; i++)
-		ret[i] = sqlite3_column_int(present, i) != 0;
-	return 0;
-}
-
-/* Add the one column of the one row of query `which`.  -ENODATA no row, or NULL. */
-static int column_get_locked(struct vault *vault, int which, uint64_t id, struct value *value)
-{
-	AUTO(query) sqlite3_stmt *get = query(vault, which);
-	const void *bytes;
-	int r;
-
-	bind_u64(get, 1, id);
-	r = db_step(&vault->db, get);
-	if (r < 0)
-		return r;
-	if (r == 0 || sqlite3_column_type(get, 0) == SQLITE_NULL)
-		return -ENODATA;
-	bytes = sqlite3_column_blob(get, 0);
-	value_add(value, bytes, (size_t)sqlite3_column_bytes(get, 0));
-	return 0;
+	bind_u64(any, 1, id);
+	return db_step(&vault->db, any);
 }
 
 /* The tags of `id` as their rows spell them, joined with ','.  -ENODATA there are none. */
@@ -179,24 +86,14 @@ static int tags_joined_locked(struct vault *vault, uint64_t id, struct value *va
 	return any ? 0 : -ENODATA;
 }
 
-ssize_t tags_get_locked(struct vault *vault, uint64_t id, enum tags_attribute attribute, void *buffer,
-			size_t size)
+int tags_get_locked(struct vault *vault, uint64_t id, struct value *ret)
 {
-	static const int queries[TAGS_N_ATTRIBUTES] = {
-		[TAGS_ATTRIBUTE_TAGS] = Q_TAGS_TEXT_GET,
-		[TAGS_ATTRIBUTE_COMMENT] = Q_NOTES_GET,
-		[TAGS_ATTRIBUTE_RATING] = Q_RATING_GET,
-		[TAGS_ATTRIBUTE_MIME] = Q_MIME_GET,
-	};
-	struct value value = { buffer, size, 0 };
-	int r = column_get_locked(vault, queries[attribute], id, &value);
+	int r = value_add_column(&vault->db, query(vault, Q_TEXT_GET), id, ret);
 
-	if (r == -ENODATA && attribute == TAGS_ATTRIBUTE_TAGS)
-		r = tags_joined_locked(vault, id, &value);
-	return r < 0 ? r : value_result(&value);
+	return r == -ENODATA ? tags_joined_locked(vault, id, ret) : r;
 }
 
-/* ---- tags of a file ---- */
+/* ---- writing ---- */
 
 struct tag {
 	const char *name; /* points into the text */
@@ -313,128 +210,31 @@ static int tags_replace_locked(struct vault *vault, uint64_t id, const char *tex
 	return (int)n_tags;
 }
 
-/* Put NULL, or `value`, into a column of assets; a row that says nothing goes. */
-static int asset_put_locked(struct vault *vault, int which, uint64_t id, const void *value, size_t size)
+/* What to keep of `text` beside the rows; NULL: nothing. */
+static int text_put_locked(struct vault *vault, uint64_t id, const char *text, size_t size)
 {
-	AUTO(query) sqlite3_stmt *put = query(vault, which);
-	int r;
+	AUTO(query) sqlite3_stmt *put = query(vault, Q_TEXT_PUT);
 
 	bind_u64(put, 1, id);
-	if (value)
-		bind_blob(put, 2, value, size);
-	r = db_run(&vault->db, put);
-	return r < 0 || value ? r : run_for(vault, Q_ASSET_DELETE_DEFAULT, id);
+	if (text)
+		bind_blob(put, 2, text, size);
+	return db_run(&vault->db, put);
 }
 
-static int tags_text_put_locked(struct vault *vault, uint64_t id, const char *text, size_t size)
+int tags_put_locked(struct vault *vault, uint64_t id, const char *text, size_t size)
 {
+	AUTO(savepoint) struct savepoint all = { 0 };
 	size_t expected = 0;
-	int n_tags = tags_replace_locked(vault, id, text, size, &expected);
+	int n_tags, r = savepoint_begin(&vault->db, &all);
 
+	if (r < 0)
+		return r;
+	n_tags = tags_replace_locked(vault, id, text, size, &expected);
 	if (n_tags < 0)
 		return n_tags;
 	/* As long as the tags joined, and of the same tags in the same spelling: it is the tags joined. */
 	if (n_tags == 0 || expected == size)
 		text = NULL;
-	return asset_put_locked(vault, Q_TAGS_TEXT_PUT, id, text, size);
-}
-
-/* ---- setting ---- */
-
-/* "0" to "10". */
-static int rating_parse(const char *text, size_t size)
-{
-	if (size == 1 && text[0] >= '0' && text[0] <= '9')
-		return text[0] - '0';
-	return size == 2 && memcmp(text, "10", 2) == 0 ? 10 : -EINVAL;
-}
-
-static int rating_put_locked(struct vault *vault, uint64_t id, const char *text, size_t size)
-{
-	AUTO(query) sqlite3_stmt *put = NULL;
-	int rating = rating_parse(text, size);
-
-	if (rating < 0)
-		return rating;
-	put = query(vault, Q_RATING_PUT);
-	bind_u64(put, 1, id);
-	bind_i64(put, 2, rating);
-	return db_run(&vault->db, put);
-}
-
-static int put_locked(struct vault *vault, uint64_t id, enum tags_attribute attribute, const void *value,
-		      size_t size)
-{
-	switch (attribute) {
-	case TAGS_ATTRIBUTE_TAGS:
-		return tags_text_put_locked(vault, id, value, size);
-	case TAGS_ATTRIBUTE_COMMENT:
-		return asset_put_locked(vault, Q_NOTES_PUT, id, value, size);
-	case TAGS_ATTRIBUTE_RATING:
-		return rating_put_locked(vault, id, value, size);
-	case TAGS_ATTRIBUTE_MIME:
-	case TAGS_N_ATTRIBUTES:
-		break;
-	}
-	return -EPERM;
-}
-
-int tags_put_locked(struct vault *vault, uint64_t id, enum tags_attribute attribute, const void *value,
-		    size_t size)
-{
-	AUTO(savepoint) struct savepoint all = { 0 };
-	int r = savepoint_begin(&vault->db, &all);
-
-	if (r == 0)
-		r = put_locked(vault, id, attribute, size > 0 ? value : "", size);
+	r = text_put_locked(vault, id, text, size);
 	return r < 0 ? r : savepoint_commit(&all);
-}
-
-int tags_remove_locked(struct vault *vault, uint64_t id, enum tags_attribute attribute)
-{
-	switch (attribute) {
-	case TAGS_ATTRIBUTE_TAGS:
-		return tags_put_locked(vault, id, attribute, "", 0);
-	case TAGS_ATTRIBUTE_COMMENT:
-		return asset_put_locked(vault, Q_NOTES_PUT, id, NULL, 0);
-	case TAGS_ATTRIBUTE_RATING:
-		return asset_put_locked(vault, Q_RATING_PUT, id, NULL, 0);
-	case TAGS_ATTRIBUTE_MIME:
-	case TAGS_N_ATTRIBUTES:
-		break;
-	}
-	return -EPERM;
-}
-
-int tags_forget_locked(struct vault *vault, uint64_t id)
-{
-	int r = run_for(vault, Q_ASSET_TAGS_DELETE, id);
-
-	if (r == 0)
-		r = run_for(vault, Q_ASSET_DELETE, id);
-	if (r == 0)
-		r = run_for(vault, Q_CONTENT_DELETE, id);
-	return r;
-}
-
-int vault_set_mime(struct vault *vault, uint64_t id, const char *mime)
-{
-	AUTO(unlock) pthread_mutex_t *held = NULL;
-	AUTO(query) sqlite3_stmt *put = NULL;
-	size_t size = strnlen(mime, MIME_MAX + 1);
-	struct inode inode;
-	int r;
-
-	if (size == 0 || size > MIME_MAX)
-		return -EINVAL;
-	r = commit_lock(vault, &held);
-	if (r == 0)
-		r = inode_get_locked(vault, id, &inode);
-	if (r < 0)
-		return r;
-	put = query(vault, Q_MIME_PUT);
-	bind_u64(put, 1, id);
-	bind_text(put, 2, mime, size);
-	bind_i64(put, 3, clock_now_ns());
-	return db_run(&vault->db, put);
 }

@@ -9,13 +9,13 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
+#include "attributes.h"
 #include "commit.h"
 #include "inode_acl.h"
 #include "inodes.h"
 #include "state.h"
-#include "tags.h"
 
-#define NAMES_MAX (VAULT_XATTR_MAX - TAGS_NAMES_SIZE) /* bytes of the kept names in a list */
+#define NAMES_MAX (VAULT_XATTR_MAX - ATTRIBUTES_NAMES_SIZE) /* bytes of the kept names in a list */
 
 enum {
 	Q_XATTR_GET,
@@ -52,7 +52,7 @@ struct name {
 	const char *text;
 	size_t size;
 	bool is_user;
-	int attribute; /* enum tags_attribute, or negative: kept as it is */
+	int attribute; /* attributes.h; negative: kept as it is */
 	int acl;       /* enum inode_acl, or negative */
 };
 
@@ -75,7 +75,7 @@ static int name_parse(const char *text, struct name *ret)
 		if (size == n)
 			return -EINVAL;
 		ret->is_user = i == 0;
-		ret->attribute = tags_attribute_find(text);
+		ret->attribute = attribute_find(text);
 		return 0;
 	}
 	return -EOPNOTSUPP;
@@ -255,12 +255,12 @@ static void raise_flag(struct vault *vault, const struct name *name)
 /* 1 inode `id` has it, 0 not; -ENOENT no such inode. */
 static int has_locked(struct vault *vault, uint64_t id, const struct name *name)
 {
-	bool present[TAGS_N_ATTRIBUTES];
+	bool present[ATTRIBUTES_N_LISTED];
 	int r;
 
 	if (name->attribute < 0)
 		return row_has_locked(vault, id, name);
-	r = tags_present_locked(vault, id, present);
+	r = attributes_present_locked(vault, id, present);
 	return r < 0 ? r : present[name->attribute];
 }
 
@@ -276,7 +276,7 @@ ssize_t vault_getxattr(struct vault *vault, uint64_t id, const char *text, void 
 		return n;
 	held = lock_mutex(&vault->db.lock);
 	if (name.attribute >= 0)
-		n = tags_get_locked(vault, id, (enum tags_attribute)name.attribute, buffer, size);
+		n = attribute_get_locked(vault, id, name.attribute, buffer, size);
 	else
 		n = row_get_locked(vault, id, &name, buffer, size);
 	if (n != -ENODATA && (name.acl != INODE_ACL_ACCESS || n < 0 || size == 0))
@@ -294,7 +294,7 @@ static int check_set(struct vault *vault, const struct vault_attr *attr, const s
 
 	if (name->is_user && !S_ISREG(attr->mode) && !S_ISDIR(attr->mode))
 		return -EPERM;
-	if (name->attribute == TAGS_ATTRIBUTE_MIME)
+	if (name->attribute >= 0 && attribute_is_read_only(name->attribute))
 		return -EPERM;
 	r = has_locked(vault, attr->id, name);
 	if (r < 0)
@@ -329,7 +329,7 @@ static int set_locked(struct vault *vault, struct inode *inode, const struct nam
 	if (r < 0)
 		return r;
 	if (name->attribute >= 0)
-		r = tags_put_locked(vault, inode->attr.id, (enum tags_attribute)name->attribute, value, size);
+		r = attribute_put_locked(vault, inode->attr.id, name->attribute, value, size);
 	else
 		r = row_put_locked(vault, inode->attr.id, name, value, size);
 	if (r == 0)
@@ -403,7 +403,7 @@ int vault_removexattr(struct vault *vault, uint64_t id, const char *text)
 		r = inode_get_locked(vault, id, &inode);
 	if (r < 0)
 		return r;
-	if (name.attribute == TAGS_ATTRIBUTE_MIME)
+	if (name.attribute >= 0 && attribute_is_read_only(name.attribute))
 		return -EPERM;
 	r = has_locked(vault, id, &name);
 	if (r <= 0)
@@ -412,7 +412,7 @@ int vault_removexattr(struct vault *vault, uint64_t id, const char *text)
 	if (r < 0)
 		return r;
 	if (name.attribute >= 0)
-		r = tags_remove_locked(vault, id, (enum tags_attribute)name.attribute);
+		r = attribute_remove_locked(vault, id, name.attribute);
 	else
 		r = row_delete_locked(vault, id, &name);
 	return r < 0 ? r : changed_locked(vault, &inode, &all);
@@ -458,13 +458,13 @@ ssize_t vault_listxattr(struct vault *vault, uint64_t id, char *buffer, size_t s
 {
 	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&vault->db.lock);
 	struct list list = { buffer, size, 0 };
-	bool present[TAGS_N_ATTRIBUTES];
-	int r = tags_present_locked(vault, id, present);
+	bool present[ATTRIBUTES_N_LISTED];
+	int r = attributes_present_locked(vault, id, present);
 
 	if (r == 0)
 		r = list_rows_locked(vault, id, &list);
-	for (int i = 0; r == 0 && i < TAGS_N_ATTRIBUTES; i++)
+	for (int i = 0; r == 0 && i < ATTRIBUTES_N_LISTED; i++)
 		if (present[i])
-			r = list_add(&list, tags_attribute_names[i], strlen(tags_attribute_names[i]));
+			r = list_add(&list, attribute_name(i), strlen(attribute_name(i)));
 	return r < 0 ? r : (ssize_t)list.length;
 }

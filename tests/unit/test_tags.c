@@ -143,7 +143,7 @@ static void tags_text__is_kept_only_where_the_rows_say_it_otherwise(void **state
 		assert_int_equal(set_text(f, file, TAGS, rows[i].text), 0);
 		assert_string_equal(query(f, "SELECT 1 FROM assets WHERE tags_text IS NOT NULL"),
 				    rows[i].kept ? "1|" : "");
-		assert_string_equal(query(f, "SELECT 1 FROM assets"), rows[i].kept ? "1|" : "");
+		assert_string_equal(query(f, "SELECT 1 FROM assets"), "1|");
 	}
 }
 
@@ -238,21 +238,26 @@ static void mime__comes_from_the_indexer_only(void **state)
 	assert_int_equal(CHANGE(f, vault_set_mime(f->vault, file, "")), -EINVAL);
 }
 
-static void asset_rows__go_when_they_say_nothing(void **state)
+static void asset_rows__tell_that_there_was_something(void **state)
 {
 	struct fixture *f = *state;
 	uint64_t file = fixture_file(f, VAULT_ROOT_ID, "file");
+	uint64_t tagged = fixture_file(f, VAULT_ROOT_ID, "tagged");
 
+	assert_int_equal(set_text(f, file, "user.other", "x"), 0);
+	assert_string_equal(query(f, "SELECT count(*) FROM assets"), "0|");
+	assert_int_equal(set_text(f, tagged, TAGS, "a"), 0);
+	assert_int_equal(drop(f, tagged, TAGS), 0);
+	assert_string_equal(query(f, "SELECT count(*) FROM assets"), "1|");
 	assert_int_equal(set_text(f, file, TAGS, "a, b"), 0);
 	assert_int_equal(set_text(f, file, "user.xdg.comment", "x"), 0);
 	assert_int_equal(set_text(f, file, "user.baloo.rating", "3"), 0);
-	assert_string_equal(list(f, file), "user.xdg.tags user.xdg.comment user.baloo.rating ");
+	assert_string_equal(list(f, file), "user.other user.xdg.tags user.xdg.comment user.baloo.rating ");
 	assert_int_equal(drop(f, file, TAGS), 0);
 	assert_int_equal(drop(f, file, "user.baloo.rating"), 0);
-	assert_string_equal(query(f, "SELECT count(*) FROM assets"), "1|");
 	assert_int_equal(drop(f, file, "user.xdg.comment"), 0);
-	assert_string_equal(query(f, "SELECT count(*) FROM assets"), "0|");
-	assert_string_equal(list(f, file), "");
+	assert_string_equal(list(f, file), "user.other ");
+	assert_string_equal(query(f, "SELECT count(*) FROM assets"), "2|");
 }
 
 static void purge__leaves_no_row_but_the_tags(void **state)
@@ -302,7 +307,7 @@ int main(void)
 		FIXTURE_TEST(comment__is_kept_byte_for_byte),
 		FIXTURE_TEST(rating__is_a_number_up_to_10),
 		FIXTURE_TEST(mime__comes_from_the_indexer_only),
-		FIXTURE_TEST(asset_rows__go_when_they_say_nothing),
+		FIXTURE_TEST(asset_rows__tell_that_there_was_something),
 		FIXTURE_TEST(purge__leaves_no_row_but_the_tags),
 		FIXTURE_TEST(all_of_it__is_there_after_opening_again),
 	};

@@ -1,0 +1,32 @@
+/* assets.h - what people said of a file, tags aside: table assets. A value for each column, as its attribute shows it.
+ *
+ * That a file has a row says that it was given something of its own once, also when all of it was taken back. The metadata
+ * lock is held for all of these, taken with commit_lock() where they change something. */
+#ifndef VAULTFS_ASSETS_H
+#define VAULTFS_ASSETS_H
+
+#include "value.h"
+#include "vault_internal.h"
+
+enum asset {
+	ASSET_NOTE,   /* any bytes */
+	ASSET_RATING, /* "0" to "10" */
+	ASSET_N,
+};
+
+/* Which of them inode `id` has: ret[asset].  -ENOENT no such inode. */
+int assets_present_locked(struct vault *vault, uint64_t id, bool ret[ASSET_N]);
+
+/* Add the value to `ret`.  -ENODATA none. */
+int asset_get_locked(struct vault *vault, uint64_t id, enum asset asset, struct value *ret);
+
+/* -EINVAL a value that it cannot have. ctime is the caller's. */
+int asset_put_locked(struct vault *vault, uint64_t id, enum asset asset, const char *value, size_t size);
+
+/* Take a value back. One that is absent is no error. */
+int asset_remove_locked(struct vault *vault, uint64_t id, enum asset asset);
+
+/* Remove the row of an inode that goes. */
+int assets_forget_locked(struct vault *vault, uint64_t id);
+
+#endif

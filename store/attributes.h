@@ -1,0 +1,36 @@
+/* attributes.h - the attributes that are pictures of tables: their names, and whose they are.
+ *
+ * vaultfs-xattr(7) has them all. What a program found out cannot be set, and is read by name but not listed, so that programs
+ * which copy or compare attributes neither carry it along nor try to remove it. The metadata lock is held for all _locked,
+ * taken with commit_lock() where they change something. */
+#ifndef VAULTFS_ATTRIBUTES_H
+#define VAULTFS_ATTRIBUTES_H
+
+#include "vault_internal.h"
+
+#define ATTRIBUTES_N_LISTED 3
+#define ATTRIBUTES_NAMES_SIZE 256u /* bytes that all listed names take at most, each with its NUL */
+
+/* The attribute called `name`, or -ENOENT. */
+int attribute_find(const char *name);
+bool attribute_is_read_only(int attribute);
+
+/* The n-th listed one's name; they are attributes 0 to ATTRIBUTES_N_LISTED - 1. */
+const char *attribute_name(int attribute);
+
+/* Which of them inode `id` has: ret[attribute].  -ENOENT no such inode. */
+int attributes_present_locked(struct vault *vault, uint64_t id, bool ret[ATTRIBUTES_N_LISTED]);
+
+/* Returns the value's length; with size 0 only asks for it.  -ENODATA; -ERANGE; -E2BIG past VAULT_XATTR_MAX. */
+ssize_t attribute_get_locked(struct vault *vault, uint64_t id, int attribute, void *buffer, size_t size);
+
+/* Set one; ctime is the caller's.  -EINVAL; -EPERM a read-only one. */
+int attribute_put_locked(struct vault *vault, uint64_t id, int attribute, const void *value, size_t size);
+
+/* -EPERM a read-only one. One that is absent is no error. */
+int attribute_remove_locked(struct vault *vault, uint64_t id, int attribute);
+
+/* Remove what these attributes show of an inode that goes. */
+int attributes_forget_locked(struct vault *vault, uint64_t id);
+
+#endif

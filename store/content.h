@@ -1,0 +1,21 @@
+/* content.h - what programs found out about a file's bytes: table content.
+ *
+ * The metadata lock is held for all of these. */
+#ifndef VAULTFS_CONTENT_H
+#define VAULTFS_CONTENT_H
+
+#include "value.h"
+#include "vault_internal.h"
+
+enum finding {
+	FINDING_MIME,
+	FINDING_N,
+};
+
+/* Add the value to `ret`, as its attribute shows it.  -ENODATA none. */
+int content_get_locked(struct vault *vault, uint64_t id, enum finding finding, struct value *ret);
+
+/* Remove the row of an inode that goes. */
+int content_forget_locked(struct vault *vault, uint64_t id);
+
+#endif
