@@ -8,9 +8,17 @@
 #include "value.h"
 #include "vault_internal.h"
 
+#define ASSET_PREDICTION_MAX 100u /* characters */
+
+/* The comment is what can be put. What is put as a value that says no more than none does is taken back. */
 enum asset {
-	ASSET_NOTE,   /* any bytes */
-	ASSET_RATING, /* "0" to "10" */
+	ASSET_NOTE,       /* any bytes */
+	ASSET_RATING,     /* "0" to "10" */
+	ASSET_FAVORITE,   /* "1"; "0": none */
+	ASSET_HIDDEN,     /* the same */
+	ASSET_SEEN,       /* what time_parse() takes, got as RFC 3339 in UTC; "" or "0": none */
+	ASSET_PREDICTION, /* characters 0 and 1, 1 to ASSET_PREDICTION_MAX of them */
+	ASSET_CUSTOM,     /* any JSON value, in UTF-8 */
 	ASSET_N,
 };
 
@@ -25,6 +33,9 @@ int asset_put_locked(struct vault *vault, uint64_t id, enum asset asset, const c
 
 /* Take a value back. One that is absent is no error. */
 int asset_remove_locked(struct vault *vault, uint64_t id, enum asset asset);
+
+/* The share of 1s in the prediction, in percent, rounded.  -ENODATA no prediction. */
+int asset_quality_locked(struct vault *vault, uint64_t id, struct value *ret);
 
 /* Remove the row of an inode that goes. */
 int assets_forget_locked(struct vault *vault, uint64_t id);

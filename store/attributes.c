@@ -1,23 +1,44 @@
 /* attributes.c - which attribute shows what. See attributes.h; the values are tags.c's, assets.c's and content.c's. */
 #include "attributes.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
 #include "assets.h"
 #include "content.h"
+#include "inodes.h"
+#include "manifest.h"
 #include "tags.h"
 
-enum room { TAGS, ASSET, FINDING };
+#define VAULTFS "user.vaultfs." /* names of ours */
+
+enum count { COUNT_CHUNKS, COUNT_STORED, COUNT_SHARED };
+enum room { TAGS, ASSET, QUALITY, FINDING, COUNT };
 
 static const struct attribute {
 	const char *name;
 	enum room room;
-	int which; /* enum asset, enum finding */
+	int which; /* enum asset, enum finding, enum count */
 } attributes[] = {
 	/* listed, in this order */
 	{ "user.xdg.tags", TAGS, 0 },
 	{ "user.xdg.comment", ASSET, ASSET_NOTE },
 	{ "user.baloo.rating", ASSET, ASSET_RATING },
+	{ VAULTFS "favorite", ASSET, ASSET_FAVORITE },
+	{ VAULTFS "hidden", ASSET, ASSET_HIDDEN },
+	{ VAULTFS "seen", ASSET, ASSET_SEEN },
+	{ VAULTFS "prediction", ASSET, ASSET_PREDICTION },
+	{ VAULTFS "custom", ASSET, ASSET_CUSTOM },
 	/* read-only */
 	{ "user.mime_type", FINDING, FINDING_MIME },
+	{ VAULTFS "kind", FINDING, FINDING_KIND },
+	{ VAULTFS "sha256", FINDING, FINDING_SHA256 },
+	{ VAULTFS "media", FINDING, FINDING_MEDIA },
+	{ VAULTFS "quality", QUALITY, 0 },
+	{ VAULTFS "chunks", COUNT, COUNT_CHUNKS },
+	{ VAULTFS "stored", COUNT, COUNT_STORED },
+	{ VAULTFS "shared", COUNT, COUNT_SHARED },
 };
 #define N_ATTRIBUTES ((int)(sizeof(attributes) / sizeof(attributes[0])))
 
@@ -31,6 +52,22 @@ int attribute_find(const char *name)
 		if (strcmp(name, attributes[i].name) == 0)
 			return i;
 	return -ENOENT;
+}
+
+/* Web addresses have no control characters; so nobody needs to quote them. */
+static int check_url(const unsigned char *value, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if (value[i] < ' ' || value[i] == 0x7f)
+			return -EINVAL;
+	return size > 0 ? 0 : -EINVAL;
+}
+
+int attribute_check_kept(const char *name, const void *value, size_t size)
+{
+	if (strcmp(name, "user.xdg.origin.url") == 0)
+		return check_url(value, size);
+	return strncmp(name, VAULTFS, strlen(VAULTFS)) == 0 ? -EINVAL : 0;
 }
 
 bool attribute_is_read_only(int attribute)
@@ -56,6 +93,28 @@ int attributes_present_locked(struct vault *vault, uint64_t id, bool ret[ATTRIBU
 	return 0;
 }
 
+/* How a file is stored.  -ENODATA what is no file. */
+static int count_get_locked(struct vault *vault, uint64_t id, enum count count, struct value *ret)
+{
+	struct vault_file_info info = { 0 };
+	struct inode inode;
+	char text[24];
+	int r = inode_get_locked(vault, id, &inode);
+
+	if (r == 0 && !S_ISREG(inode.attr.mode))
+		r = -ENODATA;
+	if (r == 0)
+		r = manifest_info_locked(vault, inode.manifest_id, &info);
+	if (r < 0)
+		return r;
+	r = snprintf(text, sizeof(text), "%" PRIu64,
+		     count == COUNT_CHUNKS   ? info.n_chunks
+		     : count == COUNT_STORED ? info.stored_bytes
+					     : info.shared_bytes);
+	value_add(ret, text, (size_t)r); /* 20 digits fit */
+	return 0;
+}
+
 static int get_locked(struct vault *vault, uint64_t id, const struct attribute *attribute, struct value *ret)
 {
 	switch (attribute->room) {
@@ -63,6 +122,10 @@ static int get_locked(struct vault *vault, uint64_t id, const struct attribute *
 		return tags_get_locked(vault, id, ret);
 	case ASSET:
 		return asset_get_locked(vault, id, (enum asset)attribute->which, ret);
+	case QUALITY:
+		return asset_quality_locked(vault, id, ret);
+	case COUNT:
+		return count_get_locked(vault, id, (enum count)attribute->which, ret);
 	case FINDING:
 		return content_get_locked(vault, id, (enum finding)attribute->which, ret);
 	}
@@ -87,6 +150,8 @@ int attribute_put_locked(struct vault *vault, uint64_t id, int attribute, const 
 	case ASSET:
 		return asset_put_locked(vault, id, (enum asset)attributes[attribute].which, text, size);
 	case FINDING:
+	case QUALITY:
+	case COUNT:
 		break;
 	}
 	return -EPERM;
@@ -100,6 +165,8 @@ int attribute_remove_locked(struct vault *vault, uint64_t id, int attribute)
 	case ASSET:
 		return asset_remove_locked(vault, id, (enum asset)attributes[attribute].which);
 	case FINDING:
+	case QUALITY:
+	case COUNT:
 		break;
 	}
 	return -EPERM;

@@ -8,11 +8,17 @@
 
 #include "vault_internal.h"
 
-#define ATTRIBUTES_N_LISTED 3
+#define ATTRIBUTES_N_LISTED 8
 #define ATTRIBUTES_NAMES_SIZE 256u /* bytes that all listed names take at most, each with its NUL */
 
 /* The attribute called `name`, or -ENOENT. */
 int attribute_find(const char *name);
+
+/* May a row be kept of this name and value, which is none of these attributes?  -EINVAL: what is no web address as
+ * user.xdg.origin.url; a name under user.vaultfs.*, where a slip of the pen would look like a success, and later versions
+ * have more names. */
+int attribute_check_kept(const char *name, const void *value, size_t size);
+
 bool attribute_is_read_only(int attribute);
 
 /* The n-th listed one's name; they are attributes 0 to ATTRIBUTES_N_LISTED - 1. */

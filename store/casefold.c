@@ -160,3 +160,15 @@ size_t casefold(const char *text, size_t size, char *ret)
 	}
 	return n_folded;
 }
+
+bool utf8_is_valid(const char *text, size_t size)
+{
+	uint32_t c;
+
+	for (size_t at = 0, n; at < size; at += n) {
+		n = decode((const unsigned char *)text + at, size - at, &c);
+		if (n == 0)
+			return false;
+	}
+	return true;
+}

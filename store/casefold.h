@@ -5,6 +5,7 @@
 #ifndef VAULTFS_CASEFOLD_H
 #define VAULTFS_CASEFOLD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Room that the folded form of `size` bytes may need: two bytes may become three. */
@@ -13,5 +14,8 @@
 /* Fold `size` bytes of `text` into `ret`, which has room for CASEFOLD_SIZE(size). Returns the folded size; no NUL
  * is added. */
 size_t casefold(const char *text, size_t size, char *ret);
+
+/* Is all of it UTF-8, as RFC 3629 has it? */
+bool utf8_is_valid(const char *text, size_t size);
 
 #endif

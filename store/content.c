@@ -14,6 +14,10 @@ enum {
 
 static const char *const sql[] = {
 	[Q_GET + FINDING_MIME] = "SELECT mime FROM content WHERE inode_id = ?1",
+	[Q_GET + FINDING_KIND] = "SELECT kind FROM content WHERE inode_id = ?1",
+	[Q_GET + FINDING_SHA256] =
+		"SELECT iif(sha256 IS NULL, NULL, lower(hex(sha256))) FROM content WHERE inode_id = ?1",
+	[Q_GET + FINDING_MEDIA] = "SELECT media_json FROM content WHERE inode_id = ?1",
 	[Q_MIME_PUT] = "INSERT INTO content (inode_id, mime, indexed_at) VALUES (?1, ?2, ?3) "
 		       "ON CONFLICT (inode_id) DO UPDATE "
 		       "SET mime = excluded.mime, indexed_at = excluded.indexed_at",

@@ -9,6 +9,9 @@
 
 enum finding {
 	FINDING_MIME,
+	FINDING_KIND,
+	FINDING_SHA256, /* in hex */
+	FINDING_MEDIA,  /* JSON */
 	FINDING_N,
 };
 

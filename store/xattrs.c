@@ -322,6 +322,8 @@ static int set_locked(struct vault *vault, struct inode *inode, const struct nam
 	AUTO(savepoint) struct savepoint all = { 0 };
 	int r = check_set(vault, &inode->attr, name, flags);
 
+	if (r == 0 && name->attribute < 0)
+		r = attribute_check_kept(name->text, value, size);
 	if (r == 0)
 		r = savepoint_begin(&vault->db, &all);
 	if (r == 0)

@@ -325,8 +325,10 @@ struct vault_file_info {
 int vault_file_info(struct vault *vault, uint64_t id, struct vault_file_info *ret);
 
 /* ---- extended attributes ----
- * `user.xdg.tags`, `user.xdg.comment` and `user.baloo.rating` are pictures of the tag and asset tables, `user.mime_type`
- * of what the indexer found (read-only, and not listed); every other user.*, trusted.* and security.* value is kept byte for byte.
+ * Some are pictures of tables (vaultfs-xattr(7) has them all): what people say of a file, from `user.xdg.tags` to
+ * `user.vaultfs.custom`, each with values it takes; and what programs found out, read-only and not listed, from
+ * `user.mime_type` to `user.vaultfs.shared`. Other names under user.vaultfs.* cannot be set. Every other user.*, trusted.* and
+ * security.* value is kept byte for byte.
  * `system.posix_acl_access` and `system.posix_acl_default` are POSIX access control lists, in the form that the kernel gives
  * them (acl(5)). An access list changes the mode, and changing the mode changes it; one that says no more than a mode is
  * kept as the mode only. A directory's default list is passed on by vault_make_inheriting(). Who may do what by them, and

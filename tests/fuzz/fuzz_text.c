@@ -97,6 +97,31 @@ static bool says_nothing(const uint8_t *value, size_t size)
 	return true;
 }
 
+/* Flags and times have one form in which they are read, and one value that is none. */
+static bool has_a_form(const char *name)
+{
+	static const char *const names[] = { "user.vaultfs.favorite", "user.vaultfs.hidden", "user.vaultfs.seen" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+/* That form is taken, and stays as it is. */
+static void check_form(const char *name)
+{
+	char form[64];
+	ssize_t n = vault_getxattr(vault, file, name, form, sizeof(form));
+
+	if (n == -ENODATA) {
+		FUZZ_CHECK(!is_listed(name));
+		return;
+	}
+	FUZZ_CHECK(n > 0 && set_value(name, form, (size_t)n, 0) == 0);
+	check_reads_back(name, form, (size_t)n);
+}
+
 static void check_set(const char *name, const uint8_t *value, size_t size, int flags)
 {
 	bool was_there = vault_getxattr(vault, file, name, NULL, 0) >= 0;
@@ -113,6 +138,8 @@ static void check_set(const char *name, const uint8_t *value, size_t size, int f
 		return;
 	if (is_tags && says_nothing(value, size))
 		FUZZ_CHECK(vault_getxattr(vault, file, name, NULL, 0) == -ENODATA && !is_listed(name));
+	else if (has_a_form(name))
+		check_form(name);
 	else
 		check_reads_back(name, value, size);
 }
@@ -175,16 +202,19 @@ static void take_xattr_name(struct fuzz_input *input, char ret[300])
 {
 	static const char *const known[] = { "user.xdg.tags", "user.xdg.comment", "user.baloo.rating", "user.mime_type",
 					     "user.custom", "trusted.x", "security.capability",
+					     "user.vaultfs.favorite", "user.vaultfs.hidden", "user.vaultfs.seen",
+					     "user.vaultfs.prediction", "user.vaultfs.custom",
 					     "system.posix_acl_access", "system.posix_acl_default" };
-	size_t which = fuzz_below(input, 12), size = 0;
+	const size_t n_known = sizeof(known) / sizeof(known[0]);
+	size_t which = fuzz_below(input, n_known + 3), size = 0;
 	const uint8_t *bytes;
 
-	if (which < 9) {
+	if (which < n_known) {
 		(void)strcpy(ret, known[which]);
 		return;
 	}
 	bytes = fuzz_bytes(input, 260, &size);
-	(void)strcpy(ret, which == 9 ? "user." : which == 10 ? "trusted." : "");
+	(void)strcpy(ret, which == n_known ? "user." : which == n_known + 1 ? "trusted." : "");
 	size = size < 280 ? size : 280;
 	ret[strlen(ret) + size] = '\0';
 	memcpy(ret + strlen(ret), bytes, size);

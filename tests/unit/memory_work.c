@@ -115,6 +115,11 @@ static int do_rating(struct work *w)
 	return set(w, "user.baloo.rating", "7");
 }
 
+static int do_custom(struct work *w)
+{
+	return set(w, "user.vaultfs.custom", "{\"a\": [1, 2]}");
+}
+
 static int do_mime(struct work *w)
 {
 	return CHANGE(vault_set_mime(w->vault, w->file, "text/plain"));
@@ -257,6 +262,7 @@ const struct work_step work_steps[] = {
 	{ "make a link", do_symlink, true, false },
 	{ "set a comment", do_comment, true, false },
 	{ "set a rating", do_rating, true, false },
+	{ "set a value in JSON", do_custom, true, false },
 	{ "set a type", do_mime, false, false },
 	{ "set an access list", do_acl, true, false },
 	{ "list attributes", do_list, false, false },

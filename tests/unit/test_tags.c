@@ -1,76 +1,9 @@
-/* test_tags.c - tags, notes, ratings and MIME types as attributes and as rows. */
-#include "fixture.h"
-
-#include <errno.h>
-#include <sys/xattr.h>
+/* test_tags.c - tags as an attribute and as rows. */
+#include "xattr_fixture.h"
 
 #include "tags.h"
-#include "vault_internal.h"
 
 #define TAGS "user.xdg.tags"
-
-static int set(struct fixture *f, uint64_t id, const char *name, const char *value, size_t size)
-{
-	return CHANGE(f, vault_setxattr(f->vault, id, name, value, size, 0));
-}
-
-static int set_text(struct fixture *f, uint64_t id, const char *name, const char *value)
-{
-	return set(f, id, name, value, strlen(value));
-}
-
-static int drop(struct fixture *f, uint64_t id, const char *name)
-{
-	return CHANGE(f, vault_removexattr(f->vault, id, name));
-}
-
-/* The value, or "-" if there is none. */
-static const char *get(struct fixture *f, uint64_t id, const char *name)
-{
-	static char value[VAULT_XATTR_MAX + 1];
-	ssize_t n = vault_getxattr(f->vault, id, name, value, VAULT_XATTR_MAX);
-
-	if (n == -ENODATA)
-		return "-";
-	assert_true(n >= 0);
-	assert_int_equal(vault_getxattr(f->vault, id, name, NULL, 0), n);
-	value[n] = '\0';
-	return value;
-}
-
-static const char *list(struct fixture *f, uint64_t id)
-{
-	static char names[1024];
-	ssize_t n = vault_listxattr(f->vault, id, names, sizeof(names) - 1);
-
-	assert_true(n >= 0);
-	names[n] = '\0';
-	for (ssize_t i = 0; i < n; i++)
-		if (names[i] == '\0')
-			names[i] = ' ';
-	return names;
-}
-
-/* The first column of each row, each with a '|' behind it; "NULL" for NULL. */
-static const char *query(struct fixture *f, const char *sql)
-{
-	static char text[4096];
-	pthread_mutex_t *held = lock_mutex(&f->vault->db.lock);
-	sqlite3_stmt *statement = NULL;
-	int code = sqlite3_prepare_v2(f->vault->db.handle, sql, -1, &statement, NULL);
-
-	text[0] = '\0';
-	while (code == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW) {
-		const char *column = (const char *)sqlite3_column_text(statement, 0);
-
-		(void)strcat(strcat(text, column ? column : "NULL"), "|");
-	}
-	if (sqlite3_finalize(statement) != SQLITE_OK)
-		code = SQLITE_ERROR;
-	(void)pthread_mutex_unlock(held);
-	assert_int_equal(code, SQLITE_OK); /* only now: a failure must not jump out of the lock */
-	return text;
-}
 
 #define FILE_TAGS \
 	"SELECT t.name FROM asset_tags a JOIN tags t ON t.id = a.tag_id ORDER BY a.inode_id, a.position"
@@ -185,81 +118,6 @@ static void flags__see_tags_as_an_attribute(void **state)
 	assert_int_equal(drop(f, file, TAGS), -ENODATA);
 }
 
-static void comment__is_kept_byte_for_byte(void **state)
-{
-	struct fixture *f = *state;
-	uint64_t file = fixture_file(f, VAULT_ROOT_ID, "file");
-	char got[8];
-
-	assert_int_equal(set(f, file, "user.xdg.comment", "a\0\xff\n", 4), 0);
-	assert_int_equal(vault_getxattr(f->vault, file, "user.xdg.comment", got, sizeof(got)), 4);
-	assert_memory_equal(got, "a\0\xff\n", 4);
-	assert_int_equal(set(f, file, "user.xdg.comment", NULL, 0), 0);
-	assert_string_equal(get(f, file, "user.xdg.comment"), "");
-	assert_string_equal(list(f, file), "user.xdg.comment ");
-	assert_int_equal(drop(f, file, "user.xdg.comment"), 0);
-	assert_string_equal(get(f, file, "user.xdg.comment"), "-");
-	assert_string_equal(list(f, file), "");
-}
-
-static void rating__is_a_number_up_to_10(void **state)
-{
-	static const char *const good[] = { "0", "1", "9", "10" };
-	static const char *const bad[] = { "", "11", "-1", "x", "1 ", " 1", "07", "1.5", "10\n", "100" };
-	struct fixture *f = *state;
-	uint64_t file = fixture_file(f, VAULT_ROOT_ID, "file");
-
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_int_equal(set_text(f, file, "user.baloo.rating", bad[i]), -EINVAL);
-	assert_string_equal(list(f, file), "");
-	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
-		assert_int_equal(set_text(f, file, "user.baloo.rating", good[i]), 0);
-		assert_string_equal(get(f, file, "user.baloo.rating"), good[i]);
-	}
-	assert_string_equal(query(f, "SELECT rating FROM assets"), "10|");
-}
-
-static void mime__comes_from_the_indexer_only(void **state)
-{
-	static char longest[257];
-	struct fixture *f = *state;
-	uint64_t file = fixture_file(f, VAULT_ROOT_ID, "file");
-
-	memset(longest, 'm', 256);
-	assert_int_equal(CHANGE(f, vault_set_mime(f->vault, file, "video/mp4")), 0);
-	assert_string_equal(get(f, file, "user.mime_type"), "video/mp4");
-	assert_string_equal(list(f, file), "");
-	assert_int_equal(CHANGE(f, vault_set_mime(f->vault, file, "text/plain")), 0);
-	assert_string_equal(get(f, file, "user.mime_type"), "text/plain");
-	assert_int_equal(set_text(f, file, "user.mime_type", "text/plain"), -EPERM);
-	assert_int_equal(drop(f, file, "user.mime_type"), -EPERM);
-	assert_int_equal(CHANGE(f, vault_set_mime(f->vault, 999999, "text/plain")), -ENOENT);
-	assert_int_equal(CHANGE(f, vault_set_mime(f->vault, file, longest)), -EINVAL);
-	assert_int_equal(CHANGE(f, vault_set_mime(f->vault, file, "")), -EINVAL);
-}
-
-static void asset_rows__tell_that_there_was_something(void **state)
-{
-	struct fixture *f = *state;
-	uint64_t file = fixture_file(f, VAULT_ROOT_ID, "file");
-	uint64_t tagged = fixture_file(f, VAULT_ROOT_ID, "tagged");
-
-	assert_int_equal(set_text(f, file, "user.other", "x"), 0);
-	assert_string_equal(query(f, "SELECT count(*) FROM assets"), "0|");
-	assert_int_equal(set_text(f, tagged, TAGS, "a"), 0);
-	assert_int_equal(drop(f, tagged, TAGS), 0);
-	assert_string_equal(query(f, "SELECT count(*) FROM assets"), "1|");
-	assert_int_equal(set_text(f, file, TAGS, "a, b"), 0);
-	assert_int_equal(set_text(f, file, "user.xdg.comment", "x"), 0);
-	assert_int_equal(set_text(f, file, "user.baloo.rating", "3"), 0);
-	assert_string_equal(list(f, file), "user.other user.xdg.tags user.xdg.comment user.baloo.rating ");
-	assert_int_equal(drop(f, file, TAGS), 0);
-	assert_int_equal(drop(f, file, "user.baloo.rating"), 0);
-	assert_int_equal(drop(f, file, "user.xdg.comment"), 0);
-	assert_string_equal(list(f, file), "user.other ");
-	assert_string_equal(query(f, "SELECT count(*) FROM assets"), "2|");
-}
-
 static void purge__leaves_no_row_but_the_tags(void **state)
 {
 	struct fixture *f = *state;
@@ -304,10 +162,6 @@ int main(void)
 		FIXTURE_TEST(tags_text__is_kept_only_where_the_rows_say_it_otherwise),
 		FIXTURE_TEST(tags__are_bounded),
 		FIXTURE_TEST(flags__see_tags_as_an_attribute),
-		FIXTURE_TEST(comment__is_kept_byte_for_byte),
-		FIXTURE_TEST(rating__is_a_number_up_to_10),
-		FIXTURE_TEST(mime__comes_from_the_indexer_only),
-		FIXTURE_TEST(asset_rows__tell_that_there_was_something),
 		FIXTURE_TEST(purge__leaves_no_row_but_the_tags),
 		FIXTURE_TEST(all_of_it__is_there_after_opening_again),
 	};

@@ -1,22 +1,9 @@
 /* test_xattrs.c - extended attributes: names, limits, errors, and what survives. */
-#include "fixture.h"
+#include "xattr_fixture.h"
 
-#include <errno.h>
-#include <sys/xattr.h>
-
-static int set(struct fixture *f, uint64_t id, const char *name, const void *value, size_t size, int flags)
+static int set_with(struct fixture *f, uint64_t id, const char *name, const void *value, size_t size, int flags)
 {
 	return CHANGE(f, vault_setxattr(f->vault, id, name, value, size, flags));
-}
-
-static int set_text(struct fixture *f, uint64_t id, const char *name, const char *value)
-{
-	return set(f, id, name, value, strlen(value), 0);
-}
-
-static int drop(struct fixture *f, uint64_t id, const char *name)
-{
-	return CHANGE(f, vault_removexattr(f->vault, id, name));
 }
 
 static void assert_xattr(struct fixture *f, uint64_t id, const char *name, const char *want)
@@ -27,21 +14,6 @@ static void assert_xattr(struct fixture *f, uint64_t id, const char *name, const
 	assert_int_equal(n, (ssize_t)strlen(want));
 	assert_memory_equal(buffer, want, (size_t)n);
 	assert_int_equal(vault_getxattr(f->vault, id, name, NULL, 0), n);
-}
-
-/* The names, each with a blank behind it. */
-static const char *list(struct fixture *f, uint64_t id)
-{
-	static char names[VAULT_XATTR_MAX + 1];
-	ssize_t n = vault_listxattr(f->vault, id, names, sizeof(names) - 1);
-
-	assert_true(n >= 0);
-	assert_int_equal(vault_listxattr(f->vault, id, NULL, 0), n);
-	names[n] = '\0';
-	for (ssize_t i = 0; i < n; i++)
-		if (names[i] == '\0')
-			names[i] = ' ';
-	return names;
 }
 
 static void values__come_back_byte_for_byte(void **state)
@@ -56,11 +28,11 @@ static void values__come_back_byte_for_byte(void **state)
 	for (size_t i = 0; i < sizeof(large); i++)
 		large[i] = (char)(i * 7 + i / 256);
 	for (size_t i = 0; i < 3; i++) {
-		assert_int_equal(set(f, ids[i], "user.large", large, sizeof(large), 0), 0);
+		assert_int_equal(set(f, ids[i], "user.large", large, sizeof(large)), 0);
 		assert_int_equal(vault_getxattr(f->vault, ids[i], "user.large", got, sizeof(got)),
 				 sizeof(got));
 		assert_memory_equal(got, large, sizeof(got));
-		assert_int_equal(set(f, ids[i], "user.empty", NULL, 0, 0), 0);
+		assert_int_equal(set(f, ids[i], "user.empty", NULL, 0), 0);
 		assert_int_equal(vault_getxattr(f->vault, ids[i], "user.empty", got, sizeof(got)), 0);
 		assert_int_equal(set_text(f, ids[i], name, "longest name"), 0);
 		assert_xattr(f, ids[i], name, "longest name");
@@ -110,7 +82,7 @@ static void names__and_flags__give_ext4_s_errors(void **state)
 	memset(longest + 5, 'n', sizeof(longest) - 6);
 	assert_int_equal(set_text(f, file, "user.there", "value"), 0);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (set(f, file, rows[i].name, large, rows[i].size, rows[i].flags) != rows[i].r)
+		if (set_with(f, file, rows[i].name, large, rows[i].size, rows[i].flags) != rows[i].r)
 			fail_msg("%zu: setting '%s' is not %d", i, rows[i].name, rows[i].r);
 	assert_string_equal(list(f, file), "user.there ");
 
@@ -242,7 +214,7 @@ static void privileged__is_remembered_once_it_was_set(void **state)
 	uint64_t file = fixture_file(f, VAULT_ROOT_ID, "file");
 
 	assert_int_equal(set_text(f, file, "user.a", "1"), 0);
-	assert_int_equal(set(f, file, "trusted.a", "1", 1, XATTR_REPLACE), -ENODATA);
+	assert_int_equal(set_with(f, file, "trusted.a", "1", 1, XATTR_REPLACE), -ENODATA);
 	assert_int_equal(vault_has_privileged_xattrs(f->vault), 0);
 	assert_int_equal(set_text(f, file, "security.capability", "\1"), 0);
 	assert_int_equal(vault_has_privileged_xattrs(f->vault), 1);
