@@ -17,6 +17,7 @@ struct fs_options {
 	bool nonempty;			/* nonempty: the mount point may hold something, which is then hidden */
 	bool writeback;			/* writeback: the kernel's writeback cache, with its weaker promise */
 	bool noatime, nodiratime;	/* noatime, nodiratime: reading moves no atime; the kernel leaves that to us */
+	bool inherit;			/* inherit=: a file that replaces one and has nothing of its own takes over what was known of it */
 	bool noacl;			/* noacl: access control lists are neither enforced, shown nor passed on */
 	bool debug;			/* debug: log every request; implies foreground */
 	bool set_uid, set_gid;		/* uid=, gid= were given */

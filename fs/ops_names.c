@@ -178,7 +178,7 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
 {
 	struct fs *fs = fuse_req_userdata(req);
 	struct vault_attr lost = { .id = 0 };
-	unsigned vault_flags = 0;
+	unsigned vault_flags = fs->options->inherit ? VAULT_RENAME_INHERIT : 0;
 	uint64_t moved[2];
 	int r;
 

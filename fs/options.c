@@ -18,7 +18,9 @@
 
 void fs_options_init(struct fs_options *options)
 {
-	*options = (struct fs_options){ .readahead_kib = DEFAULT_READAHEAD_KIB, .n_threads = DEFAULT_THREADS };
+	*options = (struct fs_options){
+		.inherit = true, .readahead_kib = DEFAULT_READAHEAD_KIB, .n_threads = DEFAULT_THREADS
+	};
 }
 
 void fs_options_release(struct fs_options *options)
@@ -129,6 +131,15 @@ static int parse_flag(struct fs_options *options, const char *word)
 	return 0;
 }
 
+/* yes or no */
+static int parse_choice(const char *name, const char *text, bool *ret)
+{
+	*ret = strcmp(text, "yes") == 0;
+	if (!*ret && strcmp(text, "no") != 0)
+		return log_err(-EINVAL, "mount option %s=%s: yes or no", name, text);
+	return 0;
+}
+
 static int parse_fsname(struct fs_options *options, const char *value)
 {
 	char *copy = strdup(value);
@@ -163,6 +174,8 @@ static int parse_value(struct fs_options *options, const char *word, const char 
 		r = parse_unsigned(word, value, 0, 1u << 20, &options->readahead_kib);
 	} else if (strcmp(word, "threads") == 0) {
 		r = parse_unsigned(word, value, 1, MAX_THREADS, &options->n_threads);
+	} else if (strcmp(word, "inherit") == 0) {
+		r = parse_choice(word, value, &options->inherit);
 	} else if (strcmp(word, "fsname") == 0) {
 		r = parse_fsname(options, value);
 	} else {

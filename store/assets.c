@@ -10,6 +10,8 @@ enum {
 	Q_PUT = Q_GET + ASSET_N,
 	Q_QUALITY = Q_PUT + ASSET_N,
 	Q_JSON_IS_VALID,
+	Q_ANY,
+	Q_COPY,
 	Q_FORGET,
 };
 
@@ -40,6 +42,10 @@ static const char *const sql[] = {
 		GET("CAST(CAST(round(100.0 * length(replace(prediction, '0', '')) / length(prediction)) "
 		    "AS INTEGER) AS TEXT)"),
 	[Q_JSON_IS_VALID] = "SELECT json_valid(?1)",
+	[Q_ANY] = "SELECT 1 FROM assets WHERE inode_id = ?1",
+	[Q_COPY] = "INSERT INTO assets (inode_id, notes, favorite, hidden, rating, seen_at, prediction, custom_json) "
+		   "SELECT ?2, notes, favorite, hidden, rating, seen_at, prediction, custom_json "
+		   "FROM assets WHERE inode_id = ?1",
 	[Q_FORGET] = "DELETE FROM assets WHERE inode_id = ?1",
 };
 
@@ -177,6 +183,23 @@ int asset_remove_locked(struct vault *vault, uint64_t id, enum asset asset)
 
 	bind_u64(put, 1, id); /* the value stays unbound: NULL */
 	return db_run(&vault->db, put);
+}
+
+int assets_has_any_locked(struct vault *vault, uint64_t id)
+{
+	AUTO(query) sqlite3_stmt *any = query(vault, Q_ANY);
+
+	bind_u64(any, 1, id);
+	return db_step(&vault->db, any);
+}
+
+int assets_copy_locked(struct vault *vault, uint64_t from, uint64_t to)
+{
+	AUTO(query) sqlite3_stmt *copy = query(vault, Q_COPY);
+
+	bind_u64(copy, 1, from);
+	bind_u64(copy, 2, to);
+	return db_run(&vault->db, copy);
 }
 
 int assets_forget_locked(struct vault *vault, uint64_t id)

@@ -37,6 +37,12 @@ int asset_remove_locked(struct vault *vault, uint64_t id, enum asset asset);
 /* The share of 1s in the prediction, in percent, rounded.  -ENODATA no prediction. */
 int asset_quality_locked(struct vault *vault, uint64_t id, struct value *ret);
 
+/* 1 the inode has a row, whatever it says; 0. */
+int assets_has_any_locked(struct vault *vault, uint64_t id);
+
+/* Inode `to`, which has no row, gets one with all that people said of `from`; its tags' text is tags_copy_locked()'s. */
+int assets_copy_locked(struct vault *vault, uint64_t from, uint64_t to);
+
 /* Remove the row of an inode that goes. */
 int assets_forget_locked(struct vault *vault, uint64_t id);
 

@@ -172,6 +172,27 @@ int attribute_remove_locked(struct vault *vault, uint64_t id, int attribute)
 	return -EPERM;
 }
 
+/* 1 it was given something of its own; 0. Vaults of older versions have tags without a row in assets. */
+static int has_own_locked(struct vault *vault, uint64_t id)
+{
+	int r = assets_has_any_locked(vault, id);
+
+	return r == 0 ? tags_has_any_locked(vault, id) : r;
+}
+
+int attributes_inherit_locked(struct vault *vault, uint64_t from, uint64_t to)
+{
+	int r = has_own_locked(vault, to);
+
+	if (r != 0)
+		return r < 0 ? r : 0;
+	r = has_own_locked(vault, from);
+	if (r <= 0)
+		return r;
+	r = assets_copy_locked(vault, from, to);
+	return r < 0 ? r : tags_copy_locked(vault, from, to);
+}
+
 int attributes_forget_locked(struct vault *vault, uint64_t id)
 {
 	int r = tags_forget_locked(vault, id);

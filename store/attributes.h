@@ -36,6 +36,11 @@ int attribute_put_locked(struct vault *vault, uint64_t id, int attribute, const 
 /* -EPERM a read-only one. One that is absent is no error. */
 int attribute_remove_locked(struct vault *vault, uint64_t id, int attribute);
 
+/* The file `to` takes the place of `from`: unless it was ever given something of its own, all that people said of `from` holds
+ * for it too, and stays with `from` as long as that lives. What programs found out is of other bytes, and is not passed on. A
+ * bounded number of rows. */
+int attributes_inherit_locked(struct vault *vault, uint64_t from, uint64_t to);
+
 /* Remove what these attributes show of an inode that goes. */
 int attributes_forget_locked(struct vault *vault, uint64_t id);
 

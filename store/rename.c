@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <sys/stat.h>
 
+#include "attributes.h"
 #include "commit.h"
 #include "directories.h"
 #include "entries.h"
@@ -141,6 +142,16 @@ static int parents_changed_locked(struct vault *vault, struct rename *rename, in
 	return r;
 }
 
+/* A file that replaces a file and has nothing of its own is most likely the same document, saved by a program that writes it
+ * anew each time. */
+static int inherit_locked(struct vault *vault, const struct rename *rename)
+{
+	if (!(rename->flags & VAULT_RENAME_INHERIT) || !S_ISREG(rename->from.inode.attr.mode) ||
+	    !S_ISREG(rename->to.inode.attr.mode))
+		return 0;
+	return attributes_inherit_locked(vault, rename->to.inode.attr.id, rename->from.inode.attr.id);
+}
+
 static int apply_locked(struct vault *vault, struct rename *rename)
 {
 	bool exchange = rename->flags & VAULT_RENAME_EXCHANGE;
@@ -153,6 +164,8 @@ static int apply_locked(struct vault *vault, struct rename *rename)
 		r = inode_lose_name_locked(vault, &rename->to.inode, now);
 		if (r == 0 && is_directory(&rename->to))
 			r = directories_remove_locked(vault, rename->to.inode.attr.id);
+		if (r == 0)
+			r = inherit_locked(vault, rename);
 	}
 	if (r == 0)
 		r = entry_move_locked(vault, &rename->from, rename->new_directory, rename->new_name, now);
@@ -169,11 +182,11 @@ int vault_rename(struct vault *vault, uint64_t old_parent, const char *old_name,
 	AUTO(unlock) pthread_mutex_t *held = NULL;
 	AUTO(savepoint) struct savepoint all = { 0 };
 	struct rename rename = { .old_name = old_name, .new_name = new_name, .flags = flags };
+	const unsigned both = VAULT_RENAME_NOREPLACE | VAULT_RENAME_EXCHANGE;
 	bool replaces;
 	int r;
 
-	if (flags & ~(unsigned)(VAULT_RENAME_NOREPLACE | VAULT_RENAME_EXCHANGE) ||
-	    flags == (VAULT_RENAME_NOREPLACE | VAULT_RENAME_EXCHANGE))
+	if (flags & ~(both | VAULT_RENAME_INHERIT) || (flags & both) == both)
 		return -EINVAL;
 	r = entry_name_check(old_name);
 	if (r == 0)

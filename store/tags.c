@@ -14,7 +14,9 @@ enum {
 	Q_ANY,
 	Q_TEXT_GET,
 	Q_TAGS_GET,
+	Q_TAGS_OF,
 	Q_TEXT_PUT,
+	Q_TEXT_COPY,
 	Q_TAG_FIND,
 	Q_TAG_INSERT,
 	Q_ASSET_TAG_INSERT,
@@ -28,6 +30,10 @@ static const char *const sql[] = {
 		       "ORDER BY a.position",
 	[Q_TEXT_PUT] = "INSERT INTO assets (inode_id, tags_text) VALUES (?1, ?2) "
 		       "ON CONFLICT (inode_id) DO UPDATE SET tags_text = excluded.tags_text",
+	[Q_TAGS_OF] = "SELECT tag_id, position FROM asset_tags WHERE inode_id = ?1",
+	[Q_TEXT_COPY] = "INSERT INTO assets (inode_id, tags_text) "
+			"VALUES (?2, (SELECT tags_text FROM assets WHERE inode_id = ?1)) "
+			"ON CONFLICT (inode_id) DO UPDATE SET tags_text = excluded.tags_text",
 	[Q_TAG_FIND] = "SELECT id, name FROM tags WHERE folded = ?1",
 	[Q_TAG_INSERT] = "INSERT INTO tags (id, name, folded) VALUES (?1, ?2, ?3)",
 	[Q_ASSET_TAG_INSERT] = "INSERT INTO asset_tags (inode_id, tag_id, position) VALUES (?1, ?2, ?3) "
@@ -237,4 +243,27 @@ int tags_put_locked(struct vault *vault, uint64_t id, const char *text, size_t s
 		text = NULL;
 	r = text_put_locked(vault, id, text, size);
 	return r < 0 ? r : savepoint_commit(&all);
+}
+
+static int text_copy_locked(struct vault *vault, uint64_t from, uint64_t to)
+{
+	AUTO(query) sqlite3_stmt *copy = query(vault, Q_TEXT_COPY);
+
+	bind_u64(copy, 1, from);
+	bind_u64(copy, 2, to);
+	return db_run(&vault->db, copy);
+}
+
+int tags_copy_locked(struct vault *vault, uint64_t from, uint64_t to)
+{
+	AUTO(query) sqlite3_stmt *tags = query(vault, Q_TAGS_OF);
+	int r;
+
+	bind_u64(tags, 1, from);
+	while ((r = db_step(&vault->db, tags)) == 1) {
+		r = asset_tag_insert_locked(vault, to, column_u64(tags, 0), (unsigned)column_u64(tags, 1));
+		if (r < 0)
+			return r;
+	}
+	return r < 0 ? r : text_copy_locked(vault, from, to);
 }

@@ -23,6 +23,9 @@ int tags_get_locked(struct vault *vault, uint64_t id, struct value *ret);
  * space and commas only, removes them. ctime is the caller's.  -EINVAL. */
 int tags_put_locked(struct vault *vault, uint64_t id, const char *text, size_t size);
 
+/* Give inode `to`, which has no tags, those of `from`, in their order and written the same way. */
+int tags_copy_locked(struct vault *vault, uint64_t from, uint64_t to);
+
 /* Remove what is known of an inode that goes. The tags themselves stay. */
 int tags_forget_locked(struct vault *vault, uint64_t id);
 

@@ -166,6 +166,7 @@ const struct command cmd_mount = {
 		"       writeback      let the kernel collect writes: faster for small ones, but what\n"
 		"                      programs have written is lost if the daemon is killed\n"
 		"       noacl          no access control lists: saves other users a request for each file\n"
+		"       inherit=no     what is renamed over a file does not take over its tags and note\n"
 		"       readahead=N    KiB the kernel reads ahead; only root can set it\n"
 		"       threads=N      how many requests are received at once\n"
 		"     and those of mount(8) for every filesystem, such as noexec, nodev, nosuid, noatime\n"

@@ -238,7 +238,10 @@ int vault_unlink(struct vault *vault, uint64_t parent, const char *name, struct 
 /* Remove an empty directory.  [change]  -ENOTDIR, -ENOTEMPTY, -EBUSY (the root). */
 int vault_rmdir(struct vault *vault, uint64_t parent, const char *name, struct vault_attr *ret);
 
-enum vault_rename_flags { VAULT_RENAME_NOREPLACE = 1, VAULT_RENAME_EXCHANGE = 2 };	/* RENAME_* of rename(2) */
+enum vault_rename_flags {
+	VAULT_RENAME_NOREPLACE = 1, VAULT_RENAME_EXCHANGE = 2,	/* RENAME_* of rename(2) */
+	VAULT_RENAME_INHERIT = 4,	/* a file that replaces one and was never given tags, a note or the like takes over its */
+};
 
 /* rename(2) and renameat2(2), atomically, a fixed number of rows.  [change]
  *   `ret_replaced`  the inode that lost its name, as vault_unlink() gives it; id 0 if there was none.

@@ -206,7 +206,7 @@ static void change_names(struct vault *vault, const struct found *found, const s
 	switch (salt % 4) {
 	case 0:
 		CHANGE(vault, vault_rename(vault, found->parent, found->name, other->parent, other->name,
-					   (unsigned)(salt >> 2) % 3, &attr));
+					   (unsigned)(salt >> 2) % 3 | VAULT_RENAME_INHERIT, &attr));
 		break;
 	case 1:
 		CHANGE(vault, vault_unlink(vault, found->parent, found->name, &attr));

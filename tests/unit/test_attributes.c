@@ -180,7 +180,8 @@ static void kept_names__that_are_refused_now_can_still_be_removed(void **state)
 	uint64_t file = fixture_file(f, VAULT_ROOT_ID, "file");
 
 	/* As an older version left it. */
-	assert_string_equal(query(f, "INSERT INTO xattrs SELECT inode_id, 'user.vaultfs.later', x'31' FROM entries"), "");
+	assert_string_equal(
+		query(f, "INSERT INTO xattrs SELECT inode_id, 'user.vaultfs.later', x'31' FROM entries"), "");
 	assert_string_equal(get(f, file, "user.vaultfs.later"), "1");
 	assert_string_equal(list(f, file), "user.vaultfs.later ");
 	assert_int_equal(drop(f, file, "user.vaultfs.later"), 0);
@@ -306,6 +307,152 @@ static void mime__comes_from_the_indexer_only(void **state)
 	assert_int_equal(CHANGE(f, vault_set_mime(f->vault, file, "")), -EINVAL);
 }
 
+/* ---- what replaces a file ---- */
+
+static int replace(struct fixture *f, const char *from, const char *to, unsigned flags)
+{
+	return CHANGE(f, vault_rename(f->vault, VAULT_ROOT_ID, from, VAULT_ROOT_ID, to, flags, NULL));
+}
+
+static const struct {
+	const char *name, *value;
+} known[] = {
+	{ "user.xdg.tags", "B, a,a" },
+	{ "user.xdg.comment", "a note" },
+	{ RATING, "8" },
+	{ FAVORITE, "1" },
+	{ HIDDEN, "1" },
+	{ SEEN, "2024-02-20T14:30:00Z" },
+	{ PREDICTION, "0110" },
+	{ CUSTOM, "{\"a\": [1]}" },
+};
+#define N_KNOWN (sizeof(known) / sizeof(known[0]))
+
+/* A file of which all of this is known, and two attributes that are not passed on. */
+static uint64_t known_file(struct fixture *f, const char *name)
+{
+	uint64_t file = fixture_file(f, VAULT_ROOT_ID, name);
+
+	for (size_t i = 0; i < N_KNOWN; i++)
+		assert_int_equal(set_text(f, file, known[i].name, known[i].value), 0);
+	assert_int_equal(set_text(f, file, "user.other", "x"), 0);
+	assert_int_equal(CHANGE(f, vault_set_mime(f->vault, file, "text/plain")), 0);
+	return file;
+}
+
+static void assert_known(struct fixture *f, uint64_t id)
+{
+	for (size_t i = 0; i < N_KNOWN; i++)
+		assert_string_equal(get(f, id, known[i].name), known[i].value);
+}
+
+static void new_file__takes_over_what_was_known_of_the_old_one(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t old = known_file(f, "file"), new = fixture_file(f, VAULT_ROOT_ID, "new");
+
+	assert_int_equal(set_text(f, new, "user.mine", "y"), 0);
+	assert_int_equal(replace(f, "new", "file", VAULT_RENAME_INHERIT), 0);
+	assert_known(f, new);
+	assert_null(strstr(list(f, new), "user.other"));
+	assert_non_null(strstr(list(f, new), "user.mine"));
+	assert_string_equal(get(f, new, "user.mime_type"), NONE);
+	assert_known(f, old); /* it may be open still */
+	assert_int_equal(CHANGE(f, vault_purge(f->vault, old)), 0);
+	assert_known(f, new);
+	fixture_rebuild(f);
+	assert_known(f, new);
+}
+
+static void new_file__with_something_of_its_own_keeps_that(void **state)
+{
+	static const struct {
+		const char *name, *value;
+	} own[] = {
+		{ "user.xdg.tags", "mine" },
+		{ "user.xdg.comment", "" },
+		{ RATING, "0" },
+		{ FAVORITE, "0" },
+		{ HIDDEN, "0" },
+		{ SEEN, "" },
+		{ PREDICTION, "1" },
+		{ CUSTOM, "{}" },
+		{ "user.xdg.tags", "," },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < 2 * sizeof(own) / sizeof(own[0]); i++) {
+		const char *name = own[i / 2].name;
+		uint64_t new;
+
+		(void)known_file(f, "file");
+		new = fixture_file(f, VAULT_ROOT_ID, "new");
+		assert_int_equal(set_text(f, new, name, own[i / 2].value), 0);
+		if (i % 2) /* what was taken back counts as well */
+			(void)drop(f, new, name);
+		assert_int_equal(replace(f, "new", "file", VAULT_RENAME_INHERIT), 0);
+		for (size_t j = 0; j < N_KNOWN; j++)
+			if (i % 2 || strcmp(known[j].name, name) != 0)
+				assert_string_equal(get(f, new, known[j].name), NONE);
+		assert_int_equal(CHANGE(f, vault_unlink(f->vault, VAULT_ROOT_ID, "file", NULL)), 0);
+	}
+}
+
+static void nothing__is_taken_over_where_nothing_is_replaced(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t old = known_file(f, "file"), new = fixture_file(f, VAULT_ROOT_ID, "new");
+	uint64_t link = fixture_make(f, VAULT_ROOT_ID, "link", S_IFLNK | 0777, "x").id;
+
+	assert_int_equal(replace(f, "new", "file", VAULT_RENAME_EXCHANGE | VAULT_RENAME_INHERIT), 0);
+	assert_string_equal(get(f, new, "user.xdg.tags"), NONE);
+	assert_int_equal(replace(f, "file", "fresh", VAULT_RENAME_INHERIT), 0);
+	assert_string_equal(list(f, new), "");
+	/* A link has no such attributes. "new" is the old one's name now. */
+	assert_int_equal(replace(f, "link", "new", VAULT_RENAME_INHERIT), 0);
+	assert_string_equal(get(f, link, "user.xdg.tags"), NONE);
+	assert_known(f, old);
+}
+
+static void plain_rename__passes_nothing_on(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t new = fixture_file(f, VAULT_ROOT_ID, "new");
+
+	(void)known_file(f, "file");
+	assert_int_equal(replace(f, "new", "file", 0), 0);
+	assert_string_equal(list(f, new), "");
+}
+
+static void other_names__of_the_old_file_keep_what_is_known(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t old = known_file(f, "file"), new = fixture_file(f, VAULT_ROOT_ID, "new");
+
+	assert_int_equal(CHANGE(f, vault_link(f->vault, old, VAULT_ROOT_ID, "link", NULL)), 0);
+	assert_int_equal(replace(f, "new", "file", VAULT_RENAME_INHERIT), 0);
+	assert_known(f, new);
+	assert_known(f, old);
+	assert_int_equal(set_text(f, new, "user.xdg.tags", "other"), 0);
+	assert_string_equal(get(f, old, "user.xdg.tags"), "B, a,a");
+}
+
+static void nothing_known__makes_no_row(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t new;
+
+	(void)fixture_file(f, VAULT_ROOT_ID, "file");
+	new = fixture_file(f, VAULT_ROOT_ID, "new");
+	assert_int_equal(replace(f, "new", "file", VAULT_RENAME_INHERIT), 0);
+	assert_string_equal(query(f, "SELECT count(*) FROM assets"), "0|");
+	/* So what it is given later is its own, and the next one takes that over. */
+	assert_int_equal(set_text(f, new, FAVORITE, "1"), 0);
+	new = fixture_file(f, VAULT_ROOT_ID, "newer");
+	assert_int_equal(replace(f, "newer", "file", VAULT_RENAME_INHERIT), 0);
+	assert_string_equal(get(f, new, FAVORITE), "1");
+}
+
 /* ---- rows ---- */
 
 static void asset_rows__tell_that_there_was_something(void **state)
@@ -385,6 +532,12 @@ int main(void)
 		FIXTURE_TEST(mime__comes_from_the_indexer_only),
 		FIXTURE_TEST(counts__tell_how_a_file_is_stored),
 		FIXTURE_TEST(asset_rows__tell_that_there_was_something),
+		FIXTURE_TEST(new_file__takes_over_what_was_known_of_the_old_one),
+		FIXTURE_TEST(new_file__with_something_of_its_own_keeps_that),
+		FIXTURE_TEST(nothing__is_taken_over_where_nothing_is_replaced),
+		FIXTURE_TEST(plain_rename__passes_nothing_on),
+		FIXTURE_TEST(other_names__of_the_old_file_keep_what_is_known),
+		FIXTURE_TEST(nothing_known__makes_no_row),
 		FIXTURE_TEST(purge__leaves_no_row),
 		FIXTURE_TEST(all_of_it__is_there_after_opening_and_after_a_rebuild),
 	};
