@@ -437,7 +437,7 @@ static void step_rename(struct model *m)
 	size_t old_parent = any_parent(m), new_parent = chance(m, 3) ? any_parent(m) : old_parent;
 	const char *old_name = name_in(m, old_parent);
 	const char *new_name = chance(m, 2) ? name_in(m, new_parent) : any_name(m);
-	unsigned flags = (unsigned[]){ 0, 0, 0, 1, 2, 2, 3, 4 }[chance(m, 8)];
+	unsigned flags = (unsigned[]){ 0, 0, 0, 1, 2, 2, 3, 8 }[chance(m, 8)];
 	int want = expect_rename(m, old_parent, old_name, new_parent, new_name, flags);
 	struct vault_attr replaced = { .id = 1 };
 
