@@ -131,9 +131,38 @@ static ssize_t read_head(struct indexer *indexer, uint64_t id, void *head)
 	r = vault_file_open(indexer->vault, id, &file);
 	if (r < 0)
 		return r;
-	n = vault_read(file, 0, head, HELPER_REQUEST_MAX);
+	n = vault_read(file, 0, head, HELPER_HEAD_SIZE);
 	vault_file_close(file);
 	return n;
+}
+
+struct head {
+	const char *bytes;
+	size_t size;
+};
+
+static ssize_t read_of_head(void *context, uint64_t offset, void *buffer, size_t size)
+{
+	const struct head *head = context;
+
+	if (offset >= head->size)
+		return 0;
+	if (size > head->size - offset)
+		size = head->size - (size_t)offset;
+	memcpy(buffer, head->bytes + offset, size);
+	return (ssize_t)size;
+}
+
+static int type_of(struct indexer *indexer, const void *bytes, size_t size, char ret_mime[HELPER_MIME_MAX + 1])
+{
+	struct head head = { bytes, size };
+	const struct indexer_source source = { .size = size, .read = read_of_head, .context = &head };
+	struct indexer_findings findings;
+	const int r = indexer_probe_inspect(indexer->probe, &source, STAGE_TYPE, &findings);
+
+	(void)strcpy(ret_mime, findings.mime);
+	indexer_findings_release(&findings);
+	return r;
 }
 
 static bool knows_already(struct indexer *indexer, const struct finding *finding)
@@ -148,21 +177,18 @@ static bool knows_already(struct indexer *indexer, const struct finding *finding
 static int look_at(struct indexer *indexer, uint64_t id, void *head, struct finding *ret)
 {
 	ssize_t n = read_head(indexer, id, head);
-	int r = 0;
+	int r;
 
 	if (n < 0)
 		return 0; /* gone, or damaged: then the store has said so */
 	ret->id = id;
-	if (n == 0)
-		(void)strcpy(ret->mime, "inode/x-empty");
-	else
-		r = indexer_probe_ask(indexer->probe, head, (size_t)n, ret->mime);
+	r = type_of(indexer, head, (size_t)n, ret->mime);
 	if (r == -ECANCELED)
 		return r;
-	if (r < 0 && r != -ENODATA)
+	if (r < 0)
 		log_warn("inode %" PRIu64 ": left without a type, the type helper %s", id,
 			 r == -ETIMEDOUT ? "hung twice" : "died or did not start, twice");
-	return r == 0 && !knows_already(indexer, ret);
+	return r == 0 && ret->mime[0] && !knows_already(indexer, ret);
 }
 
 static void store_findings(struct indexer *indexer, const struct finding *findings, size_t n)
@@ -180,7 +206,7 @@ static void *run(void *context)
 {
 	struct indexer *indexer = context;
 	AUTO(free) struct finding *findings = calloc(BATCH, sizeof(*findings));
-	AUTO(free) void *head = malloc(HELPER_REQUEST_MAX);
+	AUTO(free) void *head = malloc(HELPER_HEAD_SIZE);
 	uint64_t ids[BATCH];
 	size_t n;
 	int r = 0;

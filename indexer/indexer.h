@@ -9,11 +9,8 @@
 struct indexer;
 struct vault;
 
-/* The one argument with which the running program is started again to be the helper. */
-#define INDEXER_HELPER_ARGUMENT "--indexer-helper"
-
 /* Take over vault_on_content_changed() and start the thread that follows it. Call it in the process that stays (behind
- * any fork), right after vault_open(). The program's main() must hand INDEXER_HELPER_ARGUMENT to indexer_helper_main().
+ * any fork), right after vault_open().
  *   Ownership  *ret is ended with indexer_stop(), before vault_close(); `vault` is borrowed until then.
  *   Errors     -ENOMEM, -EMFILE, -EAGAIN; logged. A read-only vault has nothing to be told: 0, and *ret is NULL.
  *              A helper that does not start is no error here: files are then left without a type, with a warning. */
@@ -22,8 +19,5 @@ int indexer_start(struct vault *vault, struct indexer **ret);
 /* End the thread and the helper at once; what is still queued stays without a type until its next change. Call it when
  * no other thread changes or closes files of the vault any more (the driver's loop has ended). NULL is fine. */
 void indexer_stop(struct indexer *indexer);
-
-/* Be the helper: answer requests on standard input until it ends. Returns the exit status. */
-int indexer_helper_main(void);
 
 #endif

@@ -1,14 +1,12 @@
 /* main.c - find out which command is meant, and run it.
  *
- * Four ways lead in: `vaultfs COMMAND ...`; `vaultfs SOURCE DIRECTORY -o OPTIONS`, as mount.fuse3(8) writes it; the
- * name mount.vaultfs or mount.fuse.vaultfs, as mount(8) runs a helper; and the hidden word with which the indexer
- * starts its helper process. */
+ * Three ways lead in: `vaultfs COMMAND ...`; `vaultfs SOURCE DIRECTORY -o OPTIONS`, as mount.fuse3(8) writes it; and the
+ * name mount.vaultfs or mount.fuse.vaultfs, as mount(8) runs a helper. */
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "command.h"
-#include "indexer.h"
 #include "log.h"
 #include "vault.h"
 
@@ -67,8 +65,6 @@ int main(int argc, char **argv)
 		log_line(LOG_LEVEL_ERROR, "no command given: `vaultfs help` lists them");
 		return STATUS_USAGE;
 	}
-	if (strcmp(word, INDEXER_HELPER_ARGUMENT) == 0)
-		return indexer_helper_main();
 	if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0)
 		word = "help";
 	else if (strcmp(word, "-V") == 0 || strcmp(word, "--version") == 0)

@@ -203,7 +203,7 @@ run_as_user() {
   expect "the configuration is in its place" mount --bind "$WORK/fuse.conf" /etc/fuse.conf
   # What was built may lie where only root comes.
   mkdir "$WORK/bin"
-  cp "$VAULTFS" "$VAULTFS_HELPERS"/{ops,twin,treesum} "$WORK/bin"
+  cp "$VAULTFS" "${VAULTFS%/*}/vaultfs-helper" "$VAULTFS_HELPERS"/{ops,twin,treesum} "$WORK/bin"
   VAULTFS_HELPERS=$WORK/bin
   VAULTFS=$WORK/bin/vaultfs
   local name

@@ -1,7 +1,6 @@
-/* test_indexer.c - the indexer: its queue, its helper process, and what happens when that one hangs or dies.
+/* test_indexer.c - the indexer: its queue, and what it stores of what its helper process answers.
  *
- * The program is its own helper, as vaultfs is. Started under the name of one of the links that setup makes, the helper
- * misbehaves. The vault is a fake of five files, so that the test sees what is stored and when. */
+ * The vault is a fake of five files, so that the test sees what is stored and when. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,93 +9,18 @@
 
 #include "helper.h"
 #include "indexer.h"
-#include "probe.h"
 #include "queue.h"
 #include "vault.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <limits.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-
-/* ---- the helper that misbehaves ---- */
-
-static const char *misbehave(void *context, const void *head, size_t size)
-{
-	static char nonsense[] = "no type\n";
-
-	(void)context;
-	if (size >= 4 && memcmp(head, "HANG", 4) == 0)
-		for (;;)
-			(void)pause();
-	if (size >= 5 && memcmp(head, "ABORT", 5) == 0)
-		abort();
-	if (size >= 8 && memcmp(head, "NONSENSE", 8) == 0)
-		return nonsense;
-	if (size >= 4 && memcmp(head, "NULL", 4) == 0)
-		return NULL;
-	return "text/plain";
-}
-
-static int helper_main(const char *program)
-{
-	const char *name = strrchr(program, '/');
-
-	name = name ? name + 1 : program;
-	if (strcmp(name, "misbehaves") == 0)
-		return helper_serve(STDIN_FILENO, STDOUT_FILENO, misbehave, NULL);
-	if (strcmp(name, "mute") == 0)
-		for (;;)
-			(void)pause();
-	if (strcmp(name, "dead") == 0)
-		return 1;
-	return indexer_helper_main();
-}
-
-/* ---- what is tested with ---- */
-
-static struct {
-	char directory[64]; /* holds the links */
-	char link[128];
-} test;
-
-static const char *link_to_self(const char *name)
-{
-	char self[PATH_MAX] = "";
-
-	assert_true(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
-	(void)snprintf(test.link, sizeof(test.link), "%s/%s", test.directory, name);
-	(void)unlink(test.link);
-	assert_int_equal(symlink(self, test.link), 0);
-	return test.link;
-}
-
-static int make_directory(void **state)
-{
-	(void)state;
-	(void)strcpy(test.directory, "/tmp/test_indexer.XXXXXX");
-	return mkdtemp(test.directory) ? 0 : -1;
-}
-
-static int remove_directory(void **state)
-{
-	static const char *const names[] = { "misbehaves", "mute", "dead" };
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		(void)snprintf(test.link, sizeof(test.link), "%s/%s", test.directory, names[i]);
-		(void)unlink(test.link);
-	}
-	return rmdir(test.directory);
-}
 
 static double seconds(void)
 {
@@ -104,11 +28,6 @@ static double seconds(void)
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &now);
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-static int ask(struct indexer_probe *probe, const char *text, char mime[HELPER_MIME_MAX + 1])
-{
-	return indexer_probe_ask(probe, text, strlen(text), mime);
 }
 
 /* ---- queue ---- */
@@ -181,143 +100,6 @@ static void queue__equals_a_list_over_random_operations(void **state)
 		assert_int_equal(queue.count, n_model);
 	}
 	id_queue_release(&queue);
-}
-
-/* ---- the helper ---- */
-
-static void helper__tells_types(void **state)
-{
-	static const struct {
-		const char *what, *head;
-		size_t size;
-		const char *want;
-	} rows[] = {
-		{ "png", "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x02\0\0\0", 29, "image/png" },
-		{ "pdf", "%PDF-1.4\n%\xe2\xe3\xcf\xd3\n", 15, "application/pdf" },
-		{ "mp4",
-		  "\0\0\0\x18"
-		  "ftypmp42\0\0\0\0mp42isom",
-		  24, "video/mp4" },
-		{ "text", "A line of text.\nAnd another one.\n", 33, "text/plain" },
-		{ "script", "#!/bin/sh\necho hello\n", 21, "text/x-shellscript" },
-		{ "elf",
-		  "\x7f"
-		  "ELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0\x3e\0\x01\0\0\0\0\0\0\0\0\0\0\0"
-		  "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x40\0\0\0\0\0\x40\0\0\0\0\0",
-		  64, "application/x-executable" },
-		{ "one byte", "\xff", 1, "application/octet-stream" },
-		{ "jpeg", "\xff\xd8\xff\xe0\0\x10JFIF\0\x01\x01\0\0\x01\0\x01\0\0", 20, "image/jpeg" },
-	};
-	struct indexer_probe *probe = NULL;
-
-	(void)state;
-	assert_int_equal(indexer_probe_new(NULL, -1, &probe), 0);
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		char mime[HELPER_MIME_MAX + 1] = "";
-		const int r = indexer_probe_ask(probe, rows[i].head, rows[i].size, mime);
-
-		if (r != 0 || strcmp(mime, rows[i].want) != 0)
-			fail_msg("%s: %d \"%s\", not \"%s\"", rows[i].what, r, mime, rows[i].want);
-	}
-	indexer_probe_free(probe);
-}
-
-static void helper__survives_random_bytes_of_every_length(void **state)
-{
-	static char head[HELPER_REQUEST_MAX];
-	struct indexer_probe *probe = NULL;
-
-	(void)state;
-	srandom(2);
-	assert_int_equal(indexer_probe_new(NULL, -1, &probe), 0);
-	for (size_t size = 1; size <= sizeof(head); size = size * 2 + (size_t)random() % 3) {
-		char mime[HELPER_MIME_MAX + 1];
-
-		for (size_t i = 0; i < sizeof(head); i++)
-			head[i] = (char)random();
-		assert_int_equal(indexer_probe_ask(probe, head, size, mime), 0);
-	}
-	assert_int_equal(indexer_probe_ask(probe, head, sizeof(head), (char[HELPER_MIME_MAX + 1]){ 0 }), 0);
-	indexer_probe_free(probe);
-}
-
-static void probe__gives_a_bad_file_up_and_takes_the_next(void **state)
-{
-	static const struct {
-		const char *text;
-		int want;
-		double least, most; /* seconds */
-	} rows[] = {
-		{ "HANG", -ETIMEDOUT, 4, 8 },
-		{ "ABORT", -EPIPE, 0, 4 },
-		{ "NONSENSE", -EPIPE, 0, 4 },
-		{ "NULL", -ENODATA, 0, 4 },
-	};
-	struct indexer_probe *probe = NULL;
-
-	(void)state;
-	assert_int_equal(indexer_probe_new(link_to_self("misbehaves"), -1, &probe), 0);
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		char mime[HELPER_MIME_MAX + 1] = "untouched";
-		const double begin = seconds();
-		const int r = ask(probe, rows[i].text, mime);
-		const double took = seconds() - begin;
-
-		if (r != rows[i].want || took < rows[i].least || took > rows[i].most)
-			fail_msg("%s: %d after %.1f s", rows[i].text, r, took);
-		assert_string_equal(mime, "untouched");
-		assert_int_equal(ask(probe, "good", mime), 0);
-		assert_string_equal(mime, "text/plain");
-	}
-	indexer_probe_free(probe);
-}
-
-static void probe__backs_off_from_a_helper_that_never_starts(void **state)
-{
-	struct indexer_probe *probe = NULL;
-	char mime[HELPER_MIME_MAX + 1];
-	double begin;
-
-	(void)state;
-	assert_int_equal(indexer_probe_new(link_to_self("dead"), -1, &probe), 0);
-	assert_int_equal(ask(probe, "1", mime), -EPIPE); /* at once, at once */
-	begin = seconds();
-	assert_int_equal(ask(probe, "2", mime), -EPIPE); /* 0.1 s, 0.2 s */
-	assert_int_equal(ask(probe, "3", mime), -EPIPE); /* 0.4 s, 0.8 s */
-	assert_true(seconds() - begin >= 1.45);
-	indexer_probe_free(probe);
-
-	assert_int_equal(indexer_probe_new("/nowhere/at/all", -1, &probe), 0);
-	assert_int_equal(ask(probe, "1", mime), -ENOENT);
-	indexer_probe_free(probe);
-}
-
-static void *cancel_soon(void *fd)
-{
-	const uint64_t one = 1;
-
-	(void)usleep(200000);
-	assert_int_equal(write(*(int *)fd, &one, sizeof(one)), sizeof(one));
-	return NULL;
-}
-
-static void probe__can_be_cancelled_while_it_waits(void **state)
-{
-	int fd = eventfd(0, EFD_CLOEXEC);
-	struct indexer_probe *probe = NULL;
-	char mime[HELPER_MIME_MAX + 1];
-	const double begin = seconds();
-	pthread_t thread;
-
-	(void)state;
-	assert_true(fd >= 0);
-	assert_int_equal(indexer_probe_new(link_to_self("mute"), fd, &probe), 0);
-	assert_int_equal(pthread_create(&thread, NULL, cancel_soon, &fd), 0);
-	assert_int_equal(ask(probe, "1", mime), -ECANCELED);
-	assert_true(seconds() - begin < 2);
-	assert_int_equal(pthread_join(thread, NULL), 0);
-	indexer_probe_free(probe);
-	(void)close(fd);
 }
 
 /* ---- the indexer on a fake vault ---- */
@@ -516,17 +298,12 @@ static void indexer__has_nothing_to_do_on_a_read_only_vault(void **state)
 	indexer_stop(indexer);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(queue__is_in_order_without_doubles),
 		cmocka_unit_test(queue__when_full_drops_the_oldest_and_counts_it),
 		cmocka_unit_test(queue__equals_a_list_over_random_operations),
-		cmocka_unit_test(helper__tells_types),
-		cmocka_unit_test(helper__survives_random_bytes_of_every_length),
-		cmocka_unit_test(probe__gives_a_bad_file_up_and_takes_the_next),
-		cmocka_unit_test(probe__backs_off_from_a_helper_that_never_starts),
-		cmocka_unit_test(probe__can_be_cancelled_while_it_waits),
 		cmocka_unit_test_setup_teardown(indexer__stores_what_it_found_in_one_change, fake_vault,
 						free_fake_vault),
 		cmocka_unit_test_setup_teardown(indexer__stops_at_once_with_a_full_queue, fake_vault,
@@ -534,7 +311,5 @@ int main(int argc, char **argv)
 		cmocka_unit_test(indexer__has_nothing_to_do_on_a_read_only_vault),
 	};
 
-	if (argc == 2 && strcmp(argv[1], INDEXER_HELPER_ARGUMENT) == 0)
-		return helper_main(argv[0]);
-	return cmocka_run_group_tests(tests, make_directory, remove_directory);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }
