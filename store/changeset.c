@@ -50,7 +50,7 @@ static int take_name(struct changeset_check *c, uint8_t byte)
 	if (byte != 0)
 		return 0;
 	c->table = schema_shape_find(c->name);
-	if (!c->table || c->table->n_columns != c->n_columns || memcmp(c->table->keys, c->keys, c->n_columns) != 0)
+	if (!c->table || (c->table->n_columns != c->n_columns && c->table->n_columns_first != c->n_columns) || memcmp(c->table->keys, c->keys, c->n_columns) != 0)
 		return -EBADMSG;
 	c->state = AT_CHANGE;
 	return 0;

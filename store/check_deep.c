@@ -34,7 +34,11 @@ static const struct table tables[] = {
 	{ "tag_implications", "SELECT * FROM tag_implications ORDER BY 1, 2", 2, false },
 	{ "devices", "SELECT * FROM devices ORDER BY 1", 1, false },
 	{ "locations", "SELECT * FROM locations ORDER BY 1", 1, false },
+	{ "searches", "SELECT * FROM searches ORDER BY 1", 1, false },
+	{ "derived", "SELECT * FROM derived ORDER BY 1, 2, 3", 3, false },
+	{ "origins", "SELECT * FROM origins ORDER BY 1", 1, false },
 	/* derived */
+	{ "tag_counts", "SELECT tag_id, files FROM tag_counts WHERE files <> 0 ORDER BY 1", 1, false },
 	{ "directories",
 	  "SELECT id, parent_id, CASE WHEN NOT EXISTS (SELECT 1 FROM jobs WHERE kind = 'paths') THEN path END"
 	  " FROM directories ORDER BY 1",

@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "codec.h"
+#include "changes.h"
 #include "commit_internal.h"
 #include "commit_record.h"
 #include "file.h"
@@ -163,6 +164,7 @@ static int finish_locked(struct vault *vault, const struct commit_state *state)
 	journal_end_locked(c->journal);
 	if (r == 0) {
 		vault->state = *state;
+		changes_flushed_locked(vault);
 		return 0;
 	}
 	db_rollback(&vault->db);	/* what counts stands in the packs */
@@ -254,6 +256,8 @@ int commit_write_locked(struct vault *vault)
 	struct place end = packs_end(vault->packs);
 	int r = live_flush_locked(vault);
 
+	if (r == 0)
+		r = changes_flush_locked(vault);
 	if (r < 0)
 		return r;
 	if (journal_is_empty_locked(c->journal) && end.pack == vault->state.end.pack &&

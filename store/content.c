@@ -1,8 +1,11 @@
 /* content.c - what was found out about files' bytes. See content.h and vault.h. */
 #include "content.h"
 
+#include <string.h>
+
 #include "commit.h"
 #include "inodes.h"
+#include "kind.h"
 
 #define MIME_MAX 255u /* bytes */
 
@@ -18,9 +21,9 @@ static const char *const sql[] = {
 	[Q_GET + FINDING_SHA256] =
 		"SELECT iif(sha256 IS NULL, NULL, lower(hex(sha256))) FROM content WHERE inode_id = ?1",
 	[Q_GET + FINDING_MEDIA] = "SELECT media_json FROM content WHERE inode_id = ?1",
-	[Q_MIME_PUT] = "INSERT INTO content (inode_id, mime, indexed_at) VALUES (?1, ?2, ?3) "
+	[Q_MIME_PUT] = "INSERT INTO content (inode_id, mime, indexed_at, kind) VALUES (?1, ?2, ?3, ?4) "
 		       "ON CONFLICT (inode_id) DO UPDATE "
-		       "SET mime = excluded.mime, indexed_at = excluded.indexed_at",
+		       "SET mime = excluded.mime, indexed_at = excluded.indexed_at, kind = excluded.kind",
 	[Q_FORGET] = "DELETE FROM content WHERE inode_id = ?1",
 };
 
@@ -49,6 +52,7 @@ int vault_set_mime(struct vault *vault, uint64_t id, const char *mime)
 	AUTO(unlock) pthread_mutex_t *held = NULL;
 	AUTO(query) sqlite3_stmt *put = NULL;
 	size_t size = strnlen(mime, MIME_MAX + 1);
+	const char *kind;
 	struct inode inode;
 	int r;
 
@@ -63,5 +67,7 @@ int vault_set_mime(struct vault *vault, uint64_t id, const char *mime)
 	bind_u64(put, 1, id);
 	bind_text(put, 2, mime, size);
 	bind_i64(put, 3, clock_now_ns());
+	kind = kind_name(kind_of_mime(mime));
+	bind_text(put, 4, kind, strlen(kind));
 	return db_run(&vault->db, put);
 }

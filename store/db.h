@@ -22,7 +22,9 @@ struct query_set {
 };
 
 /* The modules with queries; each defines `const struct query_set NAME_queries`. */
-#define DB_SETS(X) X(state) X(inodes) X(namespace) X(directories) X(xattrs) X(tags) X(assets) X(content) X(chunks) X(bulk) X(manifest) X(gc) X(stats)
+#define DB_SETS(X) \
+	X(state) X(inodes) X(namespace) X(directories) X(xattrs) X(tags) X(tag_counts) X(assets) X(content) X(changes) X(chunks) \
+	X(bulk) X(manifest) X(gc) X(stats)
 
 enum db_set {
 #define DB_SET_ID(name) DB_SET_##name,
@@ -51,9 +53,9 @@ enum db_open_flags {
 	DB_OPEN_BARE = 8,	/* prepare nothing: for a connection that only checkpoints */
 };
 
-/* Open `path` with the safe settings, check that its schema is this version's to the letter, migrate an older one, prepare
- * every query.
- *   Errors  -EINVAL a foreign schema; -ENOTSUP newer; -EBADMSG not a database or damaged; errno of the disk. Logged. */
+/* Open `path` with the safe settings, check that its schema is this version's to the letter, prepare every query.
+ *   Errors  -EINVAL a foreign schema; -ENOTSUP newer; -EBADMSG not a database or damaged; errno of the disk; all logged.
+ *           -ESTALE an older version's, silent. */
 int db_open(struct db *db, const char *path, unsigned flags);
 
 /* The same for the file of that name in the directory `dir_fd`, which stays open till db_close(). The rest of `path` is for

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "changes.h"
 #include "commit.h"
 #include "inodes.h"
 #include "live_internal.h"
@@ -64,6 +65,8 @@ void announce_if_idle(struct live_inode *inode)
 	(void)pthread_mutex_unlock(&inode->lock);
 	if (!idle)
 		return;
+	changes_content(vault, inode->id);
+	commit_noted(vault);	/* what changed may be committed already */
 	(void)pthread_mutex_lock(&vault->changed_lock);
 	if (vault->changed)
 		vault->changed(vault->changed_context, inode->id);

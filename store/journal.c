@@ -365,6 +365,8 @@ static int walk(struct vault *vault, struct changeset_source *source, int delta,
 			r = count_change(vault, change, operation, delta);
 		else if (strcmp(table, "entries") == 0)
 			effects->directories = true;
+		else if (strcmp(table, "asset_tags") == 0)
+			effects->tags = true;
 	}
 	ended = sqlite3changeset_finalize(change);
 	if (r == 0)

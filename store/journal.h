@@ -50,6 +50,7 @@ struct changeset_source piece_source_open(struct piece_source *pieces);
 /* What applying a changeset means for what is not journalled. */
 struct changeset_effects {
 	bool directories;	/* entries or inodes changed in a way that table directories may not follow */
+	bool tags;		/* files got or lost tags: table tag_counts */
 };
 
 /* Apply a changeset to the journalled tables, and the references that its extents take and give back to table chunks

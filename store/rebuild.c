@@ -29,6 +29,9 @@ static int shown_commit(const struct vault *vault, const char *database, uint64_
 	if (faccessat(vault->dir_fd, DATABASE, F_OK, 0) < 0)
 		return 0;
 	r = db_open_in(&reader.db, vault->dir_fd, database, DB_OPEN_READ_ONLY);
+	if (r == -ESTALE)
+		return log_err(-EBADMSG, "%s: the packs are damaged, and vault.db, of an older vaultfs, may know more: it was kept. To "
+			       "go on with what the packs have: vaultfs rebuild --force %s", vault->path, vault->path);
 	if (r < 0)
 		return r == -ENOMEM ? r : 0;
 	{

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bulk.h"
+#include "changes.h"
 #include "codec.h"
 #include "commit_record.h"
 #include "directories.h"
@@ -15,6 +16,7 @@
 #include "picture.h"
 #include "schema.h"
 #include "state.h"
+#include "tag_counts.h"
 
 #ifdef VAULTFS_KILL_POINTS		/* few, so that a short test meets an end in between */
 #define ROWS_PER_TRANSACTION 200
@@ -401,6 +403,19 @@ static int follow_picture(struct replay *replay, const struct commit_record *rec
 	return r;
 }
 
+/* Before each COMMIT: what the tables that are derived must follow. A rebuild does all of it at its end. */
+static int derive(struct vault *vault, struct changeset_effects *effects)
+{
+	int r = effects->directories ? directories_rebuild_locked(vault) : 0;
+
+	if (r == 0 && effects->tags)
+		r = tag_counts_rebuild_locked(vault);
+	if (r == 0)
+		r = changes_flush_replayed_locked(vault);
+	*effects = (struct changeset_effects){ .directories = false };
+	return r;
+}
+
 /* SQLite commits now and then, which bounds what it keeps in memory. */
 static int breathe(struct replay *replay, bool last)
 {
@@ -410,7 +425,11 @@ static int breathe(struct replay *replay, bool last)
 	if (!last && sqlite3_total_changes64(db->handle) - replay->rows_before < ROWS_PER_TRANSACTION)
 		return 0;
 	KILL_POINT(replay_commit);
-	r = db_commit(db);
+	r = replay->rebuild ? 0 : derive(replay->vault, &replay->effects);
+	if (r == 0)
+		r = db_commit(db);
+	if (r == 0 && !replay->rebuild)
+		changes_flushed_locked(replay->vault);
 	if (r == 0 && !last)
 		r = db_begin(db);
 	replay->rows_before = sqlite3_total_changes64(db->handle);
@@ -482,7 +501,7 @@ static int replay_tail(struct vault *vault, const struct recover_tail *tail, boo
 	replay.rows_before = sqlite3_total_changes64(vault->db.handle);
 	r = scan_over_damage(vault, vault->state.end, replay_item, &replay, rebuild ? &replay.gaps : NULL);
 	if (r == REACHED)
-		r = !rebuild && replay.effects.directories ? directories_rebuild_locked(vault) : 0;
+		r = 0;
 	else if (r >= 0)
 		r = log_err(-EBADMSG, "%s: commit %" PRIu64 " could not be reached again", vault->path, tail->last.commit);
 	if (r == 0)
@@ -650,6 +669,10 @@ static int finish_rebuild(struct vault *vault, const struct recover_tail *tail)
 	free(picture.chunks);
 	if (r == 0)
 		r = directories_rebuild_locked(vault);
+	if (r == 0)
+		r = tag_counts_rebuild_locked(vault);
+	if (r == 0)
+		r = changes_queue_all_locked(vault);
 	if (r == 0)
 		r = db_commit(&vault->db);
 	if (r < 0 && !sqlite3_get_autocommit(vault->db.handle))

@@ -15,25 +15,29 @@
 
 const char *const schema_journalled[] = {
 	"settings", "inodes",	   "entries",	       "symlinks", "xattrs",   "extents", "dropped", "content",
-	"assets",   "tags",	   "asset_tags",       "tag_aliases", "tag_implications", "devices", "locations", NULL,
+	"assets",   "tags",	   "asset_tags",       "tag_aliases", "tag_implications", "devices", "locations",
+	"searches", "derived",	   "origins",	       NULL,
 };
 
 static const struct schema_shape shapes[] = {
-	{ "settings", 2, { 1 } },
-	{ "inodes", 13, { 1 } },
-	{ "entries", 4, { 1, 2 } },
-	{ "symlinks", 2, { 1 } },
-	{ "xattrs", 3, { 1, 2 } },
-	{ "extents", 6, { 1, 2, 3 } },
-	{ "dropped", 1, { 1 } },
-	{ "content", 6, { 1 } },
-	{ "assets", 9, { 1 } },
-	{ "tags", 5, { 1 } },
-	{ "asset_tags", 3, { 1, 2 } },
-	{ "tag_aliases", 3, { 1 } },
-	{ "tag_implications", 2, { 1, 2 } },
-	{ "devices", 4, { 1 } },
-	{ "locations", 6, { 1 } },
+	{ "settings", 2, 2, { 1 } },
+	{ "inodes", 13, 13, { 1 } },
+	{ "entries", 4, 4, { 1, 2 } },
+	{ "symlinks", 2, 2, { 1 } },
+	{ "xattrs", 3, 3, { 1, 2 } },
+	{ "extents", 6, 6, { 1, 2, 3 } },
+	{ "dropped", 1, 1, { 1 } },
+	{ "content", 11, 6, { 1 } },
+	{ "assets", 9, 9, { 1 } },
+	{ "tags", 5, 5, { 1 } },
+	{ "asset_tags", 3, 3, { 1, 2 } },
+	{ "tag_aliases", 3, 3, { 1 } },
+	{ "tag_implications", 2, 2, { 1, 2 } },
+	{ "devices", 4, 4, { 1 } },
+	{ "locations", 11, 6, { 1 } },
+	{ "searches", 4, 4, { 1 } },
+	{ "derived", 4, 4, { 1, 2, 3 } },
+	{ "origins", 3, 3, { 1 } },
 };
 
 const struct schema_shape *schema_shape_find(const char *name)
@@ -108,8 +112,16 @@ static const struct object objects[] = {
 		     "  mime       TEXT,\n"
 		     "  kind       TEXT,\n"
 		     "  media_json TEXT,\n"
-		     "  indexed_at INTEGER NOT NULL\n"
+		     "  indexed_at INTEGER NOT NULL,\n"
+		     "  width       INTEGER,                       -- pixels, as shown\n"
+		     "  height      INTEGER,\n"
+		     "  duration_ms INTEGER,\n"
+		     "  taken_at    INTEGER,                       -- when the picture was taken or the recording made\n"
+		     "  error       TEXT                           -- why it could not be read\n"
 		     ") STRICT" },
+	{ "content_by_kind", "CREATE INDEX content_by_kind ON content (kind)" },
+	{ "content_by_mime", "CREATE INDEX content_by_mime ON content (mime)" },
+	{ "content_by_sha256", "CREATE INDEX content_by_sha256 ON content (sha256) WHERE sha256 IS NOT NULL" },
 	{ "assets", "CREATE TABLE assets (\n"
 		    "  inode_id    INTEGER NOT NULL PRIMARY KEY,\n"
 		    "  notes       BLOB,                          -- user.xdg.comment, byte for byte\n"
@@ -121,6 +133,9 @@ static const struct object objects[] = {
 		    "  custom_json TEXT,\n"
 		    "  tags_text   BLOB                           -- user.xdg.tags as last written, where the tags joined with ',' differ\n"
 		    ") STRICT" },
+	{ "assets_favorite", "CREATE INDEX assets_favorite ON assets (inode_id) WHERE favorite = 1" },
+	{ "assets_by_rating", "CREATE INDEX assets_by_rating ON assets (rating) WHERE rating IS NOT NULL" },
+	{ "assets_predicted", "CREATE INDEX assets_predicted ON assets (inode_id) WHERE prediction IS NOT NULL" },
 	{ "tags", "CREATE TABLE tags (\n"
 		  "  id     INTEGER NOT NULL PRIMARY KEY,\n"
 		  "  name   TEXT    NOT NULL,                     -- as first written; '/' is hierarchy\n"
@@ -128,7 +143,7 @@ static const struct object objects[] = {
 		  "  color  TEXT,\n"
 		  "  icon   TEXT\n"
 		  ") STRICT" },
-	{ "tags_by_folded", "CREATE UNIQUE INDEX tags_by_folded ON tags (folded)" },
+	{ "tags_by_folded", "CREATE INDEX tags_by_folded ON tags (folded)" },
 	{ "asset_tags", "CREATE TABLE asset_tags (\n"
 			"  inode_id INTEGER NOT NULL,\n"
 			"  tag_id   INTEGER NOT NULL,\n"
@@ -152,14 +167,42 @@ static const struct object objects[] = {
 		     "  name TEXT    NOT NULL,\n"
 		     "  system TEXT  NOT NULL\n"
 		     ") STRICT" },
+	{ "tag_aliases_by_tag", "CREATE INDEX tag_aliases_by_tag ON tag_aliases (tag_id)" },
+	{ "tag_implications_by_implied", "CREATE INDEX tag_implications_by_implied ON tag_implications (implied_id)" },
 	{ "locations", "CREATE TABLE locations (\n"
 		       "  id        INTEGER NOT NULL PRIMARY KEY,\n"
 		       "  device_id INTEGER NOT NULL,\n"
-		       "  path      TEXT    NOT NULL,\n"
+		       "  path      TEXT    NOT NULL,                 -- absolute, on that device\n"
 		       "  inode_id  INTEGER NOT NULL,                 -- the directory it is brought into\n"
 		       "  mode      TEXT    NOT NULL,\n"
-		       "  state     TEXT    NOT NULL\n"
+		       "  state     TEXT    NOT NULL,\n"
+		       "  watch      INTEGER NOT NULL DEFAULT 0,      -- 1: it is followed while the vault is mounted\n"
+		       "  n_files    INTEGER NOT NULL DEFAULT 0,\n"
+		       "  n_bytes    INTEGER NOT NULL DEFAULT 0,\n"
+		       "  scanned_at INTEGER,                         -- when it was last gone through to the end\n"
+		       "  error      TEXT\n"
 		       ") STRICT" },
+	{ "origins", "CREATE TABLE origins (\n"
+		     "  inode_id    INTEGER NOT NULL PRIMARY KEY,\n"
+		     "  device_id   INTEGER NOT NULL,                 -- that brought the file in\n"
+		     "  location_id INTEGER                           -- NULL: by no location that is still there\n"
+		     ") STRICT" },
+	{ "origins_by_location", "CREATE INDEX origins_by_location ON origins (location_id) WHERE location_id IS NOT NULL" },
+	{ "searches", "CREATE TABLE searches (\n"
+		      "  id     INTEGER NOT NULL PRIMARY KEY,\n"
+		      "  name   TEXT    NOT NULL,                     -- as first written\n"
+		      "  folded TEXT    NOT NULL,                     -- with its case folded: searches are told apart by it\n"
+		      "  query  TEXT    NOT NULL\n"
+		      ") STRICT" },
+	{ "searches_by_folded", "CREATE INDEX searches_by_folded ON searches (folded)" },
+	{ "derived", "CREATE TABLE derived (\n"
+		     "  inode_id   INTEGER NOT NULL,                  -- of the file it was made from\n"
+		     "  kind       INTEGER NOT NULL,                  -- 1 thumbnail, 2 preview\n"
+		     "  number     INTEGER NOT NULL,                  -- from 1\n"
+		     "  derived_id INTEGER NOT NULL,                  -- an inode whose one name this row is\n"
+		     "  PRIMARY KEY (inode_id, kind, number)\n"
+		     ") STRICT, WITHOUT ROWID" },
+	{ "derived_by_id", "CREATE UNIQUE INDEX derived_by_id ON derived (derived_id)" },
 	/* ---- derived: worked out anew by a rebuild ---- */
 	{ "directories", "CREATE TABLE directories (\n"
 			 "  id        INTEGER NOT NULL PRIMARY KEY,\n"
@@ -209,8 +252,19 @@ static const struct object objects[] = {
 		  "  state    TEXT    NOT NULL,\n"
 		  "  progress INTEGER NOT NULL DEFAULT 0,\n"
 		  "  attempts INTEGER NOT NULL DEFAULT 0,\n"
-		  "  error    TEXT\n"
+		  "  error    TEXT,\n"
+		  "  queued   INTEGER NOT NULL DEFAULT 0             -- commit that asked for it last\n"
 		  ") STRICT" },
+	{ "jobs_by_inode", "CREATE UNIQUE INDEX jobs_by_inode ON jobs (kind, inode_id) WHERE kind <> 'paths'" },
+	{ "jobs_by_state", "CREATE INDEX jobs_by_state ON jobs (kind, state)" },
+	{ "search_queue", "CREATE TABLE search_queue (\n"
+			  "  inode_id INTEGER NOT NULL PRIMARY KEY,         -- search.db has yet to look at it again\n"
+			  "  queued   INTEGER NOT NULL                      -- since this commit\n"
+			  ") STRICT" },
+	{ "tag_counts", "CREATE TABLE tag_counts (\n"
+			"  tag_id INTEGER NOT NULL PRIMARY KEY,\n"
+			"  files  INTEGER NOT NULL                         -- rows of asset_tags that name it\n"
+			") STRICT" },
 	/* ---- for people with sqlite3 ---- */
 	{ "files", "CREATE VIEW files AS\n"
 		   "  SELECT CASE d.path WHEN '' THEN e.name ELSE d.path || '/' || e.name END AS path, i.size,\n"
@@ -279,12 +333,19 @@ int schema_verify(struct db *db)
 {
 	sqlite3_stmt *statement = NULL;
 	size_t n_ours = 0;
-	int version = 0;
+	int version = 0, application = 0;
 	int r = pragma_number(db, "PRAGMA user_version", &version);
 	int code;
 
 	if (r < 0)
 		return r;
+	if (version >= 1 && version < SCHEMA_VERSION) {
+		r = pragma_number(db, "PRAGMA application_id", &application);
+		if (r < 0)
+			return r;
+		if (application == SCHEMA_APPLICATION_ID)
+			return -ESTALE;
+	}
 	if (version > SCHEMA_VERSION)
 		return log_err(-ENOTSUP, "%s: made by a newer vaultfs (schema %d, this program knows %d): use that one",
 			       db->path, version, SCHEMA_VERSION);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "casefold.h"
+#include "tag_counts.h"
 
 enum {
 	Q_ANY,
@@ -58,7 +59,9 @@ static int run_for(struct vault *vault, int which, uint64_t id)
 
 int tags_forget_locked(struct vault *vault, uint64_t id)
 {
-	return run_for(vault, Q_ASSET_TAGS_DELETE, id);
+	int r = tag_count_remove_all_of_locked(vault, id);
+
+	return r < 0 ? r : run_for(vault, Q_ASSET_TAGS_DELETE, id);
 }
 
 /* ---- reading ---- */
@@ -184,7 +187,10 @@ static int asset_tag_insert_locked(struct vault *vault, uint64_t id, uint64_t ta
 	bind_u64(insert, 2, tag_id);
 	bind_u64(insert, 3, position);
 	r = db_run(&vault->db, insert);
-	return r < 0 ? r : sqlite3_changes64(vault->db.handle) > 0;
+	if (r < 0 || sqlite3_changes64(vault->db.handle) == 0)
+		return r;
+	r = tag_count_add_locked(vault, tag_id, 1);
+	return r < 0 ? r : 1;
 }
 
 /* Make the tags in `text` those of the file. *ret_expected is how long `text` would be if it were the rows' names
@@ -196,7 +202,7 @@ static int tags_replace_locked(struct vault *vault, uint64_t id, const char *tex
 	size_t at = 0, expected = 0;
 	unsigned n_tags = 0;
 	struct tag tag;
-	int r = run_for(vault, Q_ASSET_TAGS_DELETE, id);
+	int r = tags_forget_locked(vault, id);
 
 	while (r >= 0 && (r = tag_next(text, size, &at, &tag)) == 1) {
 		uint64_t tag_id = 0;

@@ -20,6 +20,7 @@
 
 #include "background.h"
 #include "cache.h"
+#include "changes.h"
 #include "chunks.h"
 #include "commit.h"
 #include "digest.h"
@@ -122,6 +123,7 @@ static void release(struct vault *vault)
 	chunk_index_free(TAKE(vault->chunk_index));
 	KILL_POINT(close);
 	db_close(&vault->db);
+	changes_free(TAKE(vault->changes));
 	KILL_POINT(closed);
 	packs_close(TAKE(vault->packs));
 	if (vault->packs_fd >= 0)
@@ -285,6 +287,8 @@ static int fill_new_vault(struct vault *vault)
 	if (r == 0)
 		r = db_open_in(&vault->db, vault->dir_fd, database, DB_OPEN_CREATE);
 	if (r == 0)
+		r = changes_new(vault, &vault->changes);
+	if (r == 0)
 		r = make_machinery(vault, NULL);
 	if (r == 0)
 		r = first_commit(vault);
@@ -409,6 +413,17 @@ static int build_database(struct vault *vault, unsigned flags)
 	return r;
 }
 
+/* The database of an older version gives way to one that is built from the packs, which hold all of it but what is derived. */
+static int migrate(struct vault *vault, bool read_only_disk)
+{
+	if (vault->shared || read_only_disk)
+		return log_err(-ENOTSUP, "%s: vault.db is of an older vaultfs: %s", vault->path, vault->shared ?
+			       "unmount the vault, and mount it with this one" :
+			       "copy the vault to a disk that can be written, and open it there once");
+	log_info("%s: was made by an older vaultfs: building vault.db anew from the packs", vault->path);
+	return build_database(vault, 0);
+}
+
 static int open_database(struct vault *vault, bool read_only_disk)
 {
 	AUTO(free) char *database = vault_path_in(vault, DATABASE);
@@ -430,13 +445,23 @@ static int open_database(struct vault *vault, bool read_only_disk)
 		rebuild_remove_leftovers(vault);
 	}
 	r = db_open_in(&vault->db, vault->dir_fd, database, flags);
+	if (r == -ESTALE) {
+		r = migrate(vault, read_only_disk);
+		if (r == 0)
+			r = db_open_in(&vault->db, vault->dir_fd, database, flags);
+	}
 	if (r == -EBADMSG)
 		return log_err(r, "%s: vault.db is damaged: run 'vaultfs rebuild %s', which makes it anew from the packs",
 			       vault->path, vault->path);
 	if (r < 0)
 		return r;
 	held = lock_mutex(&vault->db.lock);
-	r = load_settings_locked(vault);
+	if (!vault->changes)
+		r = changes_new(vault, &vault->changes);
+	if (r == 0 && !vault->shared)
+		changes_attach_locked(vault);
+	if (r == 0)
+		r = load_settings_locked(vault);
 	return r == 0 ? state_load_locked(vault, &vault->state) : r;
 }
 

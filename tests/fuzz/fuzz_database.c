@@ -33,9 +33,10 @@ static const struct {
 	unsigned n_columns;
 } tables[] = {
 	{ "settings", 2 },   { "inodes", 13 },	   { "entries", 4 },	     { "symlinks", 2 }, { "xattrs", 3 },
-	{ "extents", 6 },    { "dropped", 1 },	   { "content", 6 },	     { "assets", 9 },	{ "tags", 5 },
-	{ "asset_tags", 3 }, { "tag_aliases", 3 }, { "tag_implications", 2 }, { "devices", 4 },	{ "locations", 6 },
-	{ "directories", 3 }, { "chunks", 11 },	   { "packs", 4 },	     { "state", 13 },	{ "jobs", 7 },
+	{ "extents", 6 },    { "dropped", 1 },	   { "content", 11 },	     { "assets", 9 },	{ "tags", 5 },
+	{ "asset_tags", 3 }, { "tag_aliases", 3 }, { "tag_implications", 2 }, { "devices", 4 },	{ "locations", 11 },
+	{ "directories", 3 }, { "chunks", 11 },	   { "packs", 4 },	     { "state", 13 },	{ "jobs", 8 },
+	{ "searches", 4 },   { "derived", 4 },	   { "origins", 3 },	     { "search_queue", 2 }, { "tag_counts", 2 },
 	{ "sqlite_schema", 5 },
 };
 #define N_TABLES (sizeof(tables) / sizeof(tables[0]))

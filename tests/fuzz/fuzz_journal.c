@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "changes.h"
 #include "codec.h"
 #include "commit_record.h"
 #include "journal.h"
@@ -43,6 +44,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	tables_still(vault.db.handle);
 	tables_remember(vault.db.handle);
 	FUZZ_CHECK(state_load_locked(&vault, &base) == 0);
+	FUZZ_CHECK(changes_new(&vault, &vault.changes) == 0);
 	FUZZ_CHECK(codec_context_new(&codec) == 0);
 	open_packs(false);
 	FUZZ_CHECK(packs_start_writing(vault.packs, base.end) == 0);

@@ -132,7 +132,7 @@ static const char *const changes[] = {
 	"INSERT INTO symlinks VALUES (900, 'target'); UPDATE settings SET value = 3 WHERE key = 'pack_size';"
 	"INSERT INTO settings VALUES ('real', 1.5); UPDATE content SET mime = NULL, indexed_at = 0;"
 	"INSERT INTO tag_aliases VALUES ('a', 'b', 3); INSERT INTO tag_implications VALUES (1, 2);"
-	"INSERT INTO devices VALUES (1, x'00', 'a', 'b'); INSERT INTO locations VALUES (1, 1, 'a', 1, 'b', 'c')",
+	"INSERT INTO devices VALUES (1, x'00', 'a', 'b'); INSERT INTO locations (id, device_id, path, inode_id, mode, state) VALUES (1, 1, 'a', 1, 'b', 'c')",
 };
 #define N_CHANGES (sizeof(changes) / sizeof(changes[0]))
 

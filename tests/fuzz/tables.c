@@ -6,7 +6,7 @@
 static const char *const names[] = {
 	"settings", "inodes", "entries", "symlinks", "xattrs", "extents", "dropped", "content", "assets", "tags",
 	"asset_tags", "tag_aliases", "tag_implications", "devices", "locations", "directories", "chunks", "packs",
-	"state", "jobs",
+	"state", "jobs", "searches", "derived", "origins", "search_queue", "tag_counts",
 };
 #define N_NAMES (sizeof(names) / sizeof(names[0]))
 

@@ -57,6 +57,9 @@ static void changeset_check__tells_ours_from_others(void **state)
 		{ "the longest value", BYTES(DROPPED "\x12\x00\x04\xc0\x80\x00"), 1 },
 		{ "one that is longer", BYTES(DROPPED "\x12\x00\x04\xc0\x80\x01"), -EBADMSG },
 		{ "a length of five bytes", BYTES(DROPPED "\x12\x00\x04\x80\x80\x80\x80"), -EBADMSG },
+		{ "a table of version 1", BYTES("T\x06\x01\0\0\0\0\0" "content\0"), 0 },
+		{ "the same table now", BYTES("T\x0b\x01\0\0\0\0\0\0\0\0\0\0" "content\0"), 0 },
+		{ "of no version", BYTES("T\x07\x01\0\0\0\0\0\0" "content\0"), -EBADMSG },
 		{ "a head cut off", BYTES("T\x01\x01" "drop"), 1 },
 		{ "a number cut off", BYTES(DROPPED "\x12\x00\x01\0\0\0"), 1 },
 		{ "an update cut off between old and new", BYTES("T\x02\x01\0symlinks\0\x17\0" NUMBER "\0"), 1 },
@@ -144,7 +147,7 @@ static void schema_shapes__are_the_tables_own(void **state)
 		assert_int_equal(n, shape->n_columns);
 		sqlite3_finalize(column);
 	}
-	assert_int_equal(n_tables, 15);
+	assert_int_equal(n_tables, 18);
 	assert_null(schema_shape_find("chunks"));
 	(void)pthread_mutex_unlock(held);
 }

@@ -161,7 +161,7 @@ static const struct {
 	{ "UPDATE tags SET name = '' WHERE name = 'one'", "tag", "impossible name", NULL },
 	{ "INSERT INTO tag_aliases VALUES ('x', 'x', 500)", "tag", "alias", NULL },
 	{ "INSERT INTO tag_implications VALUES (500, 501)", "tag", "implies", NULL },
-	{ "INSERT INTO locations VALUES (1, 1, 'x', 1, 'x', 'x')", "location", "device 1", NULL },
+	{ "INSERT INTO locations (id, device_id, path, inode_id, mode, state) VALUES (1, 1, 'x', 1, 'x', 'x')", "location", "device 1", NULL },
 	/* SQLite's own look */
 	{ "PRAGMA ignore_check_constraints = ON; UPDATE inodes SET size = -1 WHERE id = " OF("text"), "database", "CHECK", NULL },
 	{ "PRAGMA ignore_check_constraints = ON; UPDATE extents SET salt = salt + 1", "database", "CHECK", NULL },
