@@ -1,4 +1,5 @@
-/* fuzz_text.c - names, extended attributes, tags and folded text of arbitrary bytes: what was set is read back the same.
+/* fuzz_text.c - names, extended attributes, tags, folded text and queries of arbitrary bytes: what was set is read back the
+ * same.
  *
  * The input is a list of calls on one file of a vault that stays open. */
 #include "fuzz.h"
@@ -9,6 +10,7 @@
 
 #include "casefold.h"
 #include "commit.h"
+#include "library.h"
 #include "tags.h"
 #include "vault_internal.h"
 
@@ -196,6 +198,52 @@ static void check_name(const uint8_t *bytes, size_t size)
 	vault_change_end(vault);
 }
 
+/* A query that is understood has one spelling, which means the same; else the spot that is wrong lies in it. */
+static void check_query(const uint8_t *bytes, size_t size)
+{
+	static char text[VAULT_QUERY_MAX + 2];
+	struct vault_query *query = NULL, *again = NULL;
+	struct vault_query_error error = { 0 };
+	char *printed, *printed_again;
+
+	size = size < sizeof(text) - 1 ? size : sizeof(text) - 1;
+	memcpy(text, bytes, size);
+	text[size] = '\0';
+	if (vault_query_parse(text, &query, &error) < 0) {
+		FUZZ_CHECK(!query && error.message[0] != '\0');
+		FUZZ_CHECK(error.offset <= strlen(text) && error.length <= strlen(text) - error.offset);
+		return;
+	}
+	printed = vault_query_print(query);
+	FUZZ_CHECK(printed && vault_query_parse(printed, &again, &error) == 0);
+	printed_again = vault_query_print(again);
+	FUZZ_CHECK(printed_again && strcmp(printed, printed_again) == 0);
+	free(printed);
+	free(printed_again);
+	vault_query_free(query);
+	vault_query_free(again);
+}
+
+/* Any bytes are a value, if one quotes them. */
+static void check_query_term(const uint8_t *bytes, size_t size)
+{
+	char value[201], *text;
+
+	size = size < sizeof(value) - 1 ? size : sizeof(value) - 1;
+	memcpy(value, bytes, size);
+	value[size] = '\0';
+	text = vault_query_term("person", value);
+	FUZZ_CHECK(text);
+	if (value[0] != '\0') {
+		struct vault_query_error error = { 0 };
+		struct vault_query *query = NULL;
+
+		FUZZ_CHECK(vault_query_parse(text, &query, &error) == 0);
+		vault_query_free(query);
+	}
+	free(text);
+}
+
 /* ---- calls ---- */
 
 static void take_xattr_name(struct fuzz_input *input, char ret[300])
@@ -222,7 +270,7 @@ static void take_xattr_name(struct fuzz_input *input, char ret[300])
 
 static void call(struct fuzz_input *input)
 {
-	size_t kind = fuzz_below(input, 8), size = 0;
+	size_t kind = fuzz_below(input, 9), size = 0;
 	const uint8_t *bytes;
 	char name[300] = "";
 
@@ -242,6 +290,11 @@ static void call(struct fuzz_input *input)
 	case 3:
 		bytes = fuzz_bytes(input, 2000, &size);
 		check_set("user.xdg.tags", bytes, size, 0);
+		break;
+	case 8:
+		bytes = fuzz_bytes(input, VAULT_QUERY_MAX + 1, &size);
+		check_query(bytes, size);
+		check_query_term(bytes, size);
 		break;
 	default:
 		take_xattr_name(input, name);

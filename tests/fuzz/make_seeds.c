@@ -11,6 +11,7 @@
 
 #include "bytes.h"
 #include "commit_record.h"
+#include "library.h"
 #include "pack_bundle.h"
 #include "packs_internal.h"
 #include "picture.h"
@@ -256,6 +257,26 @@ static void save_text(void)
 	}
 }
 
+static void save_queries(void)
+{
+	static const struct {
+		const char *name, *text;
+	} rows[] = {
+		{ "query-terms", "beach* -tag:a,\"b c\" (kind:video or ext:.MKV) type:video/* name:[a-f]*.jpg in:/a//b" },
+		{ "query-ranges", "size:>1.5GiB length:1h30m..2h -rating:* date:2024-02..week modified:<=10d length:1:02:03" },
+		{ "query-groups", "not (a or -(b c)) tag:(x or \"y\\\" z\" (v,w)) is:favorite,seen unseen \"or\"*" },
+		{ "query-wrong", "a or ) tgas:1 \"b" },
+	};
+	static struct seed seed;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		seed.size = 0;
+		put_number(&seed, 8, 1);
+		put_string(&seed, VAULT_QUERY_MAX + 1, rows[i].text, strlen(rows[i].text));
+		save("text", rows[i].name, &seed);
+	}
+}
+
 /* ---- decoders ---- */
 
 static void save_record(void)
@@ -369,6 +390,7 @@ int main(int argc, char **argv)
 	save_journals();
 	save_edits();
 	save_text();
+	save_queries();
 	save_record();
 	save_commit_record();
 	save_compressed();
