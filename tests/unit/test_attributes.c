@@ -358,6 +358,7 @@ static void new_file__takes_over_what_was_known_of_the_old_one(void **state)
 	assert_non_null(strstr(list(f, new), "user.mine"));
 	assert_string_equal(get(f, new, "user.mime_type"), NONE);
 	assert_known(f, old); /* it may be open still */
+	assert_string_equal(query(f, "SELECT files FROM tag_counts ORDER BY tag_id"), "2|2|");
 	assert_int_equal(CHANGE(f, vault_purge(f->vault, old)), 0);
 	assert_known(f, new);
 	fixture_rebuild(f);
