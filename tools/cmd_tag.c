@@ -5,81 +5,31 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/xattr.h>
 
 #include "auto.h"
 #include "command.h"
 #include "json.h"
 #include "log.h"
+#include "tag_file.h"
 #include "tags.h"
-#include "target.h"
 #include "text.h"
-
-#define XATTR_TAGS "user.xdg.tags"
 
 enum action { ACTION_ADD, ACTION_RM, ACTION_SET, ACTION_LS };
 
 static const char *const action_names[] = { "add", "rm", "set", "ls" };
 
-/* Tags of a file elsewhere would be set as well, by the disk below; that is not what was meant. */
-static int check_path(const char *path)
-{
-	AUTO(free) char *real = realpath(path, NULL);
-	struct target target;
-	int r;
-
-	if (!real) /* also a symbolic link that leads nowhere: the kernel lets no link have tags of its own */
-		return log_err(-errno, "tag: %s: ", path);
-	r = target_find_mounted("tag", real, &target);
-	target_release(&target);
-	return r;
-}
-
-static int read_tags(const char *path, struct tags *ret)
-{
-	AUTO(free) char *value = malloc(VAULT_XATTR_MAX + 1);
-	ssize_t n;
-
-	if (!value)
-		return log_err(-ENOMEM, "tag: %s: no memory for its tags", path);
-	n = getxattr(path, XATTR_TAGS, value, VAULT_XATTR_MAX);
-	if (n < 0)
-		return errno == ENODATA ? 0 : log_err(-errno, "tag: %s: cannot read its tags: ", path);
-	value[n] = '\0';
-	return tags_add(ret, value);
-}
-
-static int write_tags(const char *path, const struct tags *tags)
-{
-	AUTO(free) char *value = tags_to_text(tags);
-	int r;
-
-	if (!value)
-		return log_err(-ENOMEM, "tag: %s: no memory for its tags", path);
-	r = *value ? setxattr(path, XATTR_TAGS, value, strlen(value), 0) : removexattr(path, XATTR_TAGS);
-	if (r < 0 && errno == EINVAL)
-		return log_err(
-			-EINVAL,
-			"tag: %s: cannot change its tags: a tag has at most 255 bytes, a file at most 1000 tags",
-			path);
-	if (r < 0 && (*value || errno != ENODATA))
-		return log_err(-errno, "tag: %s: cannot change its tags: ", path);
-	return 0;
-}
-
 static int change(enum action action, const struct tags *given, const char *given_text, const char *path)
 {
 	AUTO(tags) struct tags tags = { 0 };
-	int r = check_path(path);
+	int r = tag_file_check(path);
 
 	if (r == 0 && action != ACTION_SET)
-		r = read_tags(path, &tags);
+		r = tag_file_read(path, &tags);
 	if (r == 0 && action == ACTION_RM)
 		tags_subtract(&tags, given);
 	else if (r == 0)
 		r = tags_add(&tags, given_text);
-	return r < 0 ? r : write_tags(path, &tags);
+	return r < 0 ? r : tag_file_write(path, &tags);
 }
 
 static void print_plain(const char *path, const struct tags *tags, bool with_path)
@@ -126,10 +76,10 @@ static int list(const struct command *self, char **paths, int n, bool as_json)
 
 	for (int i = 0; i < n; i++) {
 		AUTO(tags) struct tags tags = { 0 };
-		int r = check_path(paths[i]);
+		int r = tag_file_check(paths[i]);
 
 		if (r == 0)
-			r = read_tags(paths[i], &tags);
+			r = tag_file_read(paths[i], &tags);
 		if (r == 0 && as_json)
 			r = add_to_json(found, paths[i], &tags);
 		else if (r == 0)
