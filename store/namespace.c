@@ -17,6 +17,7 @@
 #include "inode_acl.h"
 #include "inodes.h"
 #include "live.h"
+#include "locations.h"
 #include "manifest.h"
 #include "namespace.h"
 #include "xattrs.h"
@@ -463,6 +464,8 @@ int vault_purge(struct vault *vault, uint64_t id)
 		r = xattrs_forget_locked(vault, id);
 	if (r == 0)
 		r = attributes_forget_locked(vault, id);
+	if (r == 0)
+		r = origin_forget_locked(vault, id);
 	if (r == 0)
 		r = inode_delete_locked(vault, id);
 	if (r == 0)
