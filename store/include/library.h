@@ -129,4 +129,122 @@ static inline void auto_vault_query(struct vault_query **query)
 	vault_query_free(*query);
 }
 
+/* ---- listings ----
+ * What a folder of results shows: the regular files that a query finds, each once, under a name of its own. Listings keep
+ * up with changes: only what changed is asked for again. They are the vault's as long as there is room, 64 MiB for all of
+ * them and their snapshots, so that it costs little to make one for the same query again.
+ * Names: a file is shown under the name of its first entry (of the lowest directory, the oldest there). Where files share
+ * one, that of the lowest inode number keeps it; the others are shown under their other name, STEM~INODE.EXT, which finds
+ * every file of a listing, also those that are shown under their plain one. What is shown follows from the files alone, not
+ * from what happened before. */
+
+#define VAULT_LISTINGS_MAX (64u << 20)	/* bytes */
+
+struct vault_listing;
+struct vault_snapshot;
+
+/* The listing of a query's files, in the order of names. Nothing is looked for yet.
+ *   Ownership  vault_listing_unref() *ret; the query is copied.
+ *   Errors     -ENOMEM (logged). */
+int vault_listing_new(struct vault *vault, const struct vault_query *query, struct vault_listing **ret);
+
+/* The same of the files that share chunks with file `id`, without itself: the closest first, 1,000 at most. */
+int vault_listing_new_similar(struct vault *vault, uint64_t id, struct vault_listing **ret);
+
+struct vault_listing *vault_listing_ref(struct vault_listing *listing);
+void vault_listing_unref(struct vault_listing *listing);	/* NULL is fine */
+
+/* Bring it up to date: all that had changed before the call shows. May take as long as the query, and wait for a commit: not
+ * for a thread that answers requests.
+ *   Errors  -EOVERFLOW more files than may be listed (logged, with what to do); of the disk (logged). What was listed before
+ *           is gone then. */
+int vault_listing_refresh(struct vault_listing *listing);
+
+/* The same where it takes no time; else -EAGAIN, and nothing was done: call vault_listing_refresh() by vault_aside(). */
+int vault_listing_refresh_soon(struct vault_listing *listing);
+
+/* The file that is shown as `name`, or has it as its other name, as of the last refresh.  -ENOENT. */
+int vault_listing_find(struct vault_listing *listing, const char *name, uint64_t *ret_id);
+
+/* The name that file `id` is shown under, as of the last refresh.  -ENOENT it is not listed. */
+int vault_listing_name(struct vault_listing *listing, uint64_t id, char ret_name[VAULT_NAME_MAX + 1]);
+
+/* STEM~ID.EXT of a name, for a file whose shown name is taken by something else; extensions like .tar.gz are one. */
+void vault_listing_other_name(const char *name, uint64_t id, char ret_name[VAULT_NAME_MAX + 1]);
+
+/* What the listing shows as of the last refresh; never changes, and stays when the listing goes. The same one until
+ * something changes.
+ *   Ownership  vault_snapshot_unref() *ret.
+ *   Errors     -ENOMEM; -EOVERFLOW snapshots in use fill the room of listings (both logged). */
+int vault_listing_snapshot(struct vault_listing *listing, struct vault_snapshot **ret);
+
+size_t vault_snapshot_size(const struct vault_snapshot *snapshot);
+/* The inode that stands at `index`, and the name it is shown under, which may be NULL. */
+uint64_t vault_snapshot_get(const struct vault_snapshot *snapshot, size_t index, char ret_name[VAULT_NAME_MAX + 1]);
+struct vault_snapshot *vault_snapshot_ref(struct vault_snapshot *snapshot);
+void vault_snapshot_unref(struct vault_snapshot *snapshot);	/* NULL is fine */
+
+/* Extended M3U in UTF-8 of the videos and sound files of a snapshot, in its order: lengths, titles, and the shown names as
+ * relative paths. Takes a look at each file's row: not for a thread that answers requests.
+ *   Ownership  *ret_text is the caller's, free() it; NUL-terminated beyond *ret_size. */
+int vault_snapshot_playlist(struct vault *vault, const struct vault_snapshot *snapshot, char **ret_text, size_t *ret_size);
+
+/* Run `work(context)` on a thread of the vault's that is there for what takes long; one behind the other on two of them. No
+ * lock is held. vault_close() waits for all.  -ENOMEM, -EAGAIN no thread (both logged): `work` is not called. */
+int vault_aside(struct vault *vault, void (*work)(void *context), void *context);
+
+/* A tag that narrows a listing of tagged files. Borrowed during the call. */
+struct vault_tag_folder {
+	const char *name;	/* of the folder: one component, each name once */
+	const char *tag;	/* in full, as its row spells it: what to use for a query */
+	bool child;		/* below the last used one: `tag` is that one's name, '/', `name` */
+};
+
+/* Tell of the tags that narrow `listing`, of the files with all tags of `used` (full names or aliases; the last is the
+ * folder's own, none: the top), further: those that a file in it has, by itself, by hierarchy or by implication, and that
+ * are not, nor stand above, nor are implied by, one in `used`. A tag stands in the folder of the one above it unless that one
+ * is used. Children of the last used one come first, and where two would have one name it is theirs. By name.
+ * Refresh the listing before. Looks at all tags of its files: not for a thread that answers requests. */
+int vault_listing_tags(struct vault_listing *listing, const char *const *used, size_t n_used,
+		       int (*emit)(void *context, const struct vault_tag_folder *folder), void *context);
+
+/* Folders whose names follow from what is there. */
+enum vault_folders {
+	VAULT_FOLDERS_KINDS,	  /* image, video, audio, text, document, archive, other: always all */
+	VAULT_FOLDERS_TYPES,	  /* image, video, text, application...: first halves of MIME types */
+	VAULT_FOLDERS_SUBTYPES,	  /* mp4...: second halves, within a first one */
+	VAULT_FOLDERS_RATINGS,	  /* 1 to 10 */
+	VAULT_FOLDERS_QUALITY,	  /* 0-9, 10-19, ... 90-100 percent */
+	VAULT_FOLDERS_YEARS,	  /* 2024 */
+	VAULT_FOLDERS_MONTHS,	  /* 01 to 12, within a year */
+	VAULT_FOLDERS_PEOPLE,
+	VAULT_FOLDERS_RECENT,	  /* today, week, month: always all; by when files came into the vault */
+	VAULT_FOLDERS_DUPLICATES, /* of files of the same bytes: the shortest start of their SHA-256 that is theirs alone */
+};
+
+struct vault_folder {
+	const char *name;	/* one component. Borrowed during the call, as the next */
+	const char *query;	/* what it stands for: for vault_query_parse() */
+	uint64_t n_files;	/* that the query finds */
+};
+
+/* Tell of all folders of a kind in their order, `within` one of the level above, else NULL. Those without a file are left out
+ * except where they are always there. Takes as long as a query.  -ENOENT no such folder above. */
+int vault_folders_each(struct vault *vault, enum vault_folders which, const char *within,
+		       int (*emit)(void *context, const struct vault_folder *folder), void *context);
+
+/* The query that folder `name` stands for: the caller's, free() it. Asks nobody, so that there may be no file.
+ *   Errors  -ENOENT there can be no folder of that name; -ENOMEM (logged). */
+int vault_folder_query(enum vault_folders which, const char *within, const char *name, char **ret_query);
+
+static inline void auto_vault_listing(struct vault_listing **listing)
+{
+	vault_listing_unref(*listing);
+}
+
+static inline void auto_vault_snapshot(struct vault_snapshot **snapshot)
+{
+	vault_snapshot_unref(*snapshot);
+}
+
 #endif
