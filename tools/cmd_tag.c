@@ -8,6 +8,8 @@
 
 #include "auto.h"
 #include "command.h"
+#include "finder.h"
+#include "finder_import.h"
 #include "json.h"
 #include "log.h"
 #include "tag_file.h"
@@ -114,19 +116,45 @@ static int run_action(const struct command *self, enum action action, char **wor
 	return status;
 }
 
+static int import_finder(const struct command *self, char **paths, int n)
+{
+	struct finder_counts counts = { 0 };
+	int status = STATUS_OK;
+
+	if (n < 1)
+		return command_misused(self, "--import-finder: no path named");
+	if (!finder_is_supported()) {
+		log_line(LOG_LEVEL_ERROR, "tag: --import-finder: this vaultfs was built without libplist");
+		return STATUS_FAILED;
+	}
+	for (int i = 0; i < n; i++)
+		if (finder_import(paths[i], &counts) < 0)
+			status = STATUS_FAILED;
+	(void)printf("%s of %s given tags\n", text_from_count(counts.n_changed).text,
+		     text_from_items(counts.n_seen, "file", "files").text);
+	return command_finish_output(self) == STATUS_OK ? status : STATUS_FAILED;
+}
+
 static int run(const struct command *self, int argc, char **argv)
 {
-	static const struct option options[] = { { "json", no_argument, NULL, 'j' }, COMMAND_LAST_OPTIONS };
-	bool as_json = false;
+	static const struct option options[] = { { "json", no_argument, NULL, 'j' },
+						 { "import-finder", no_argument, NULL, 'f' },
+						 COMMAND_LAST_OPTIONS };
+	bool as_json = false, from_finder = false;
 	int c;
 
 	while ((c = command_option(self, argc, argv, "", options)) != -1) {
 		if (c == 'h')
 			return command_help(self);
-		if (c != 'j')
+		if (c != 'j' && c != 'f')
 			return STATUS_USAGE;
-		as_json = true;
+		as_json |= c == 'j';
+		from_finder |= c == 'f';
 	}
+	if (from_finder && as_json)
+		return command_misused(self, "--json is for ls");
+	if (from_finder)
+		return import_finder(self, argv + optind, argc - optind);
 	if (optind == argc)
 		return command_misused(self, "say what to do: add, rm, set or ls");
 	for (size_t i = 0; i < sizeof(action_names) / sizeof(action_names[0]); i++)
@@ -142,14 +170,17 @@ const struct command cmd_tag = {
 	.usage = "add TAG[,TAG...] PATH...\n"
 		 "rm TAG[,TAG...] PATH...\n"
 		 "set TAG[,TAG...] PATH...\n"
-		 "ls [--json] PATH...",
+		 "ls [--json] PATH...\n"
+		 "--import-finder PATH...",
 	.help = "add and rm add tags to files and directories and take them away; set replaces all of them\n"
 		"(set '' removes all). ls prints them: of one path a tag a line, of several \"PATH: TAG, TAG\".\n"
 		"Upper and lower case make no difference. Tags are the extended attribute user.xdg.tags, which\n"
 		"file managers read and write too.\n"
 		"\n"
-		"      --json  ls: a JSON array of objects with path and tags\n"
-		"  -h, --help  this text\n"
+		"      --json           ls: a JSON array of objects with path and tags\n"
+		"      --import-finder  give the paths, and all that lies below them, the tags that macOS's\n"
+		"                       Finder gave them, which came along as an extended attribute\n"
+		"  -h, --help           this text\n"
 		"\n"
 		"Example: vaultfs tag add holiday,beach ~/Media/Videos/film.mkv\n"
 		"         vaultfs tag ls ~/Media/Videos/*\n",

@@ -26,7 +26,7 @@ _vaultfs() {
 	umount) options='--lazy --timeout' ;;
 	stats | info) options='--json' ;;
 	ls) options='-l -R --json' ;;
-	tag) options='--json' ;;
+	tag) options='--json --import-finder' ;;
 	import) options='--into --update --one-file-system --quiet' ;;
 	export) options='--update --quiet' ;;
 	check) options='--deep --json --quiet' ;;
@@ -36,7 +36,7 @@ _vaultfs() {
 	case $command:$prev in
 	init:--chunk-size | init:-c) _vaultfs_words '16K 32K 64K 128K 256K 512K' && return ;;
 	init:--pack-size | init:-p) _vaultfs_words '16M 64M 256M 1G' && return ;;
-	mount:-o) _vaultfs_words 'ro rw allow_other commit= cache= uid= gid= fsname= writeback noacl' && return ;;
+	mount:-o) _vaultfs_words 'ro rw allow_other commit= cache= uid= gid= fsname= writeback noacl inherit=' && return ;;
 	umount:--timeout | umount:-t | import:--into | import:-i) return ;;
 	esac
 
@@ -46,7 +46,7 @@ _vaultfs() {
 	fi
 	case $command in
 	help) _vaultfs_words "$commands" ;;
-	tag) if ((COMP_CWORD == 2)); then _vaultfs_words 'add rm set ls'; else _vaultfs_paths f; fi ;;
+	tag) if ((COMP_CWORD == 2)); then _vaultfs_words 'add rm set ls --import-finder'; else _vaultfs_paths f; fi ;;
 	info) _vaultfs_paths f ;;
 	version) ;;
 	*) _vaultfs_paths d ;;
