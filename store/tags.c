@@ -10,6 +10,7 @@
 
 #include "casefold.h"
 #include "tag_counts.h"
+#include "tag_graph.h"
 
 enum {
 	Q_ANY,
@@ -144,7 +145,10 @@ static int tag_insert_locked(struct vault *vault, const struct tag *tag, const c
 			     size_t folded_size, uint64_t *ret_id)
 {
 	AUTO(query) sqlite3_stmt *insert = query(vault, Q_TAG_INSERT);
+	int r = tag_graph_add_locked(vault);
 
+	if (r < 0)
+		return r;
 	*ret_id = vault_new_id_locked(vault);
 	bind_u64(insert, 1, *ret_id);
 	bind_text(insert, 2, tag->name, tag->size);

@@ -7,10 +7,11 @@
 #ifndef VAULTFS_TAGS_H
 #define VAULTFS_TAGS_H
 
+#include "library.h"
 #include "value.h"
 #include "vault_internal.h"
 
-#define TAGS_NAME_MAX 255u	/* bytes of a tag */
+#define TAGS_NAME_MAX VAULT_TAG_NAME_MAX /* bytes of a tag */
 #define TAGS_PER_FILE_MAX 1000u
 
 /* 1 the inode has tags; 0. */

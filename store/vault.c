@@ -35,6 +35,7 @@
 #include "recover.h"
 #include "space.h"
 #include "state.h"
+#include "tag_graph.h"
 #include "vault_internal.h"
 #include "workers.h"
 #include "xattrs.h"
@@ -123,6 +124,7 @@ static void release(struct vault *vault)
 	chunk_index_free(TAKE(vault->chunk_index));
 	KILL_POINT(close);
 	db_close(&vault->db);
+	tag_graph_free(TAKE(vault->tags));
 	changes_free(TAKE(vault->changes));
 	KILL_POINT(closed);
 	packs_close(TAKE(vault->packs));
@@ -288,6 +290,8 @@ static int fill_new_vault(struct vault *vault)
 		r = db_open_in(&vault->db, vault->dir_fd, database, DB_OPEN_CREATE);
 	if (r == 0)
 		r = changes_new(vault, &vault->changes);
+	if (r == 0)
+		r = tag_graph_new(vault, &vault->tags);
 	if (r == 0)
 		r = make_machinery(vault, NULL);
 	if (r == 0)
@@ -458,6 +462,8 @@ static int open_database(struct vault *vault, bool read_only_disk)
 	held = lock_mutex(&vault->db.lock);
 	if (!vault->changes)
 		r = changes_new(vault, &vault->changes);
+	if (r == 0 && !vault->tags)
+		r = tag_graph_new(vault, &vault->tags);
 	if (r == 0 && !vault->shared)
 		changes_attach_locked(vault);
 	if (r == 0)

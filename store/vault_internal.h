@@ -44,6 +44,7 @@ struct vault {
 	struct chunk_index *chunk_index;	/* chunks.h */
 	struct committer *committer;	/* commit.h */
 	struct changes *changes;	/* changes.h */
+	struct tag_graph *tags;		/* tag_graph.h */
 	struct background *background;	/* background.h; NULL while the vault is opened and closed */
 
 	pthread_mutex_t changed_lock;	/* held while the next is called, so that whoever unsets it knows it has ended; a leaf */

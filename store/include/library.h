@@ -90,6 +90,60 @@ int vault_origin_get(struct vault *vault, uint64_t inode_id, uint64_t *ret_devic
 /* Shall the indexer look into it?  1; 0 its location is of another mode than deep. */
 int vault_origin_is_deep(struct vault *vault, uint64_t inode_id);
 
+/* ---- tags ----
+ * A tag is found by its name, in any case; aliases lead to their tags, also as a beginning: with foto an alias of photo,
+ * "foto/2024" is "photo/2024". Empty steps are left out ("a//b" is "a/b"). The steps above a tag are tags, too. A file with a
+ * tag counts as having the tags above it, and what any of them imply. A tag that nobody has a row for, as it is only a step
+ * above others, has no id and gets one when it needs it. */
+
+#define VAULT_TAG_NAME_MAX 255u	/* bytes */
+
+struct vault_tag {
+	uint64_t id;		/* 0: only a step above others */
+	char *name;		/* the whole of it, as first written */
+	char *color, *icon;	/* NULL: none */
+	bool has_below;		/* there are tags below it */
+	bool is_folder;		/* its name can be a path: no step is "." or ".." */
+	uint64_t n_files;	/* that have this very tag; 0 where not asked for */
+	uint64_t n_total;	/* that count as having it; 0 where not asked for */
+};
+
+struct vault_tags {
+	struct vault_tag *tags;	/* owned, with all in them */
+	size_t n;
+};
+
+void vault_tags_release(struct vault_tags *tags);
+
+static inline void auto_vault_tags(struct vault_tags *tags)
+{
+	vault_tags_release(tags);
+}
+
+/* Moves whenever a name may lead to other tags than before, or vault_tag_matching() to other ids. Where tags are only new it
+ * alone moves, for no file has them yet: who keeps a query asks for its ids again, and then only for the files that
+ * changed. Where rules or names changed, vault_changes_since() answers -EOVERFLOW as well. Lock-free. */
+uint64_t vault_tags_generation(struct vault *vault);
+
+/* The ids, ascending, of all tags that make a file count as having tag `name`; none if there is no such tag. As of now: those
+ * that are not committed yet are among them. free() *ret_ids.  -ENOMEM, -EOVERFLOW too many tags in the vault (logged). */
+int vault_tag_matching(struct vault *vault, const char *name, uint64_t **ret_ids, size_t *ret_n);
+
+/* The other way round: what a file with the tags of these ids counts as having, these among them; that is, the tag folders that
+ * show it. Ids that are gone are passed over. */
+int vault_tags_shown(struct vault *vault, const uint64_t *ids, size_t n, struct vault_tags *ret);
+
+enum vault_tag_list_flags {
+	VAULT_TAG_LIST_TREE = 1,	/* everything below, not only the next step */
+	VAULT_TAG_LIST_FILES = 2,	/* with n_files */
+};
+
+/* Tags below `name`, or all without a name (NULL or ""), sorted so that each stands before those below it.  -ENOENT. */
+int vault_tag_list(struct vault *vault, const char *name, unsigned flags, struct vault_tags *ret);
+
+/* One tag, in ret->tags[0], with n_files.  -ENOENT. */
+int vault_tag_find(struct vault *vault, const char *name, struct vault_tags *ret);
+
 /* ---- queries ----
  * The language is in vaultfs-find(1): words, KEY:VALUE terms, quotes, parentheses, `or`, `-` and `not`. A query says
  * nothing of a vault: it can be made without one, and used on any. */

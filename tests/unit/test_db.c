@@ -26,6 +26,8 @@ static const struct {
 	{ "DELETE FROM jobs WHERE kind", "the same" },
 	{ "INSERT INTO search_queue (inode_id, queued) SELECT", "after a rebuild: everything is to be looked at" },
 	{ "INSERT INTO jobs (kind, inode_id, state, queued) SELECT", "the same" },
+	{ "SELECT a.folded, a.name, t.name, a.tag_id FROM tag_aliases", "rules of tags are few, and read when they changed" },
+	{ "SELECT tag_id, implied_id FROM tag_implications", "the same" },
 	{ "DELETE FROM tag_counts", "a rebuild counts anew" },
 	{ "INSERT INTO tag_counts (tag_id, files) SELECT", "the same" },
 	{ "SELECT id, name, system FROM devices WHERE uuid", "devices are a handful" },
