@@ -18,6 +18,7 @@ struct fs_options {
 	bool writeback;			/* writeback: the kernel's writeback cache, with its weaker promise */
 	bool noatime, nodiratime;	/* noatime, nodiratime: reading moves no atime; the kernel leaves that to us */
 	bool inherit;			/* inherit=: a file that replaces one and has nothing of its own takes over what was known of it */
+	bool seen;			/* seen=: a video or sound of which half was read is remembered as seen */
 	bool noacl;			/* noacl: access control lists are neither enforced, shown nor passed on */
 	bool debug;			/* debug: log every request; implies foreground */
 	bool set_uid, set_gid;		/* uid=, gid= were given */

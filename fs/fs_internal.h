@@ -76,6 +76,8 @@ void handle_close(struct fs *fs, struct fuse_file_info *fi);
 /* Alive until the request is answered; handle_done() says that it is about to be, whoever asked for the file. */
 struct vault_file *handle_file(const struct fuse_file_info *fi);
 void handle_done(const struct fuse_file_info *fi);
+/* `n` bytes were read at `offset`. True once, when half of a video or sound file was, and that is to be remembered. */
+bool handle_watched(struct fs *fs, const struct fuse_file_info *fi, uint64_t offset, size_t n);
 /* Has anybody the file `id` open to write? Looks through all open files. */
 bool handle_may_write(struct fs *fs, uint64_t id);
 /* Close what is still open when the session was cut off. */

@@ -11,11 +11,13 @@
 
 #include "auto.h"
 #include "kernel_order.h"
+#include "watch.h"
 
 struct handle {
 	_Atomic(struct vault_file *) file;	/* never changes; orders its making, and that of the handle, before their
 						 * use by another thread, which has the handle from the kernel alone */
 	bool may_write;			/* never changes */
+	struct watch watch;
 	struct handle *previous, *next;	/* guarded by fs->handles_lock */
 };
 
@@ -81,6 +83,15 @@ bool handle_may_write(struct fs *fs, uint64_t id)
 struct vault_file *handle_file(const struct fuse_file_info *fi)
 {
 	return atomic_load_explicit(&handle_of(fi)->file, memory_order_acquire);
+}
+
+bool handle_watched(struct fs *fs, const struct fuse_file_info *fi, uint64_t offset, size_t n)
+{
+	struct vault_file *file = handle_file(fi);
+
+	if (!fs->options->seen || fs->read_only || (fi->flags & O_NOATIME))
+		return false;
+	return watch_read(&handle_of(fi)->watch, fs->vault, vault_file_id(file), offset, n);
 }
 
 void handle_done(const struct fuse_file_info *fi)

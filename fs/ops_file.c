@@ -12,7 +12,9 @@
 
 #include "auto.h"
 #include "caller.h"
+#include "library.h"
 #include "orphans.h"
+#include "park.h"
 #include "reply.h"
 
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -37,11 +39,11 @@ void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
 {
-	const struct fs *fs = fuse_req_userdata(req);
+	struct fs *fs = fuse_req_userdata(req);
 	char *buffer = worker_self()->reply;
+	bool watched;
 	ssize_t n;
 
-	(void)ino;
 	if (size > FS_BUFFER_SIZE || offset < 0) {	/* more than was negotiated; a short answer would mean the end */
 		reply_failure(req, -EINVAL);
 		return;
@@ -49,11 +51,14 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct f
 	n = vault_read(handle_file(fi), (uint64_t)offset, buffer, size);
 	if (n >= 0 && !fs->options->noatime && !(fi->flags & O_NOATIME))
 		vault_file_was_read(handle_file(fi));
+	watched = n > 0 && handle_watched(fs, fi, (uint64_t)offset, (size_t)n);
 	handle_done(fi);
 	if (n < 0)
 		reply_failure(req, (int)n);
 	else
 		(void)fuse_reply_buf(req, buffer, (size_t)n);	/* an interrupted request needs no answer */
+	if (watched)
+		park_change(fs->park, vault_was_watched, ino);
 }
 
 /* A write has left sgid, which a mode without group execute keeps for members of the group only. */

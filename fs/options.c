@@ -19,7 +19,7 @@
 void fs_options_init(struct fs_options *options)
 {
 	*options = (struct fs_options){
-		.inherit = true, .readahead_kib = DEFAULT_READAHEAD_KIB, .n_threads = DEFAULT_THREADS
+		.inherit = true, .seen = true, .readahead_kib = DEFAULT_READAHEAD_KIB, .n_threads = DEFAULT_THREADS
 	};
 }
 
@@ -176,6 +176,8 @@ static int parse_value(struct fs_options *options, const char *word, const char 
 		r = parse_unsigned(word, value, 1, MAX_THREADS, &options->n_threads);
 	} else if (strcmp(word, "inherit") == 0) {
 		r = parse_choice(word, value, &options->inherit);
+	} else if (strcmp(word, "seen") == 0) {
+		r = parse_choice(word, value, &options->seen);
 	} else if (strcmp(word, "fsname") == 0) {
 		r = parse_fsname(options, value);
 	} else {

@@ -6,6 +6,7 @@
 #include "park.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,8 @@
 
 struct parked {
 	struct parked *next;
+	int (*change)(struct vault *vault, uint64_t id);	/* of park_change(), for `id`; NULL: */
+	uint64_t id;
 	struct wire_request request;
 	char *raw;		/* owned */
 	size_t size;
@@ -93,6 +96,15 @@ static struct parked *parked_new(struct park *park, const struct wire_request *r
 	return TAKE(parked);
 }
 
+static void append_locked(struct park *park, struct parked *parked)
+{
+	park->n_bytes += parked->held;
+	*park->last = parked;
+	park->last = &parked->next;
+	atomic_store_explicit(&park->empty, false, memory_order_relaxed);
+	(void)pthread_cond_signal(&park->arrived);
+}
+
 void park_request(struct park *park, const struct wire_request *request, char **raw, size_t size)
 {
 	struct parked *parked = parked_new(park, request, raw, size);
@@ -107,11 +119,22 @@ void park_request(struct park *park, const struct wire_request *request, char **
 	(void)pthread_mutex_lock(&park->lock);
 	while (park->n_bytes > PARK_MAX_BYTES && !park->stopping)
 		(void)pthread_cond_wait(&park->room, &park->lock);
-	park->n_bytes += parked->held;
-	*park->last = parked;
-	park->last = &parked->next;
-	atomic_store_explicit(&park->empty, false, memory_order_relaxed);
-	(void)pthread_cond_signal(&park->arrived);
+	append_locked(park, parked);
+	(void)pthread_mutex_unlock(&park->lock);
+}
+
+void park_change(struct park *park, int (*change)(struct vault *vault, uint64_t id), uint64_t id)
+{
+	struct parked *parked = calloc(1, sizeof(*parked));
+
+	if (!parked) {
+		(void)log_err(-ENOMEM, "inode %" PRIu64 ": no memory to remember a change of it", id);
+		return;
+	}
+	parked->change = change;
+	parked->id = id;
+	(void)pthread_mutex_lock(&park->lock);
+	append_locked(park, parked);
 	(void)pthread_mutex_unlock(&park->lock);
 }
 
@@ -138,7 +161,10 @@ static void carry_out(struct park *park, struct parked *parked)
 	struct fs *fs = park->fs;
 
 	vault_change_begin(fs->vault, parked->request.n_bytes);
-	worker_serve(fs, &parked->request, parked->raw, parked->size);
+	if (parked->change)
+		(void)parked->change(fs->vault, parked->id);	/* logged, and nobody waits for it */
+	else
+		worker_serve(fs, &parked->request, parked->raw, parked->size);
 	vault_change_end(fs->vault);
 	if (parked->request.from_cache)
 		atomic_fetch_add(&fs->n_cache_writes_done, 1);

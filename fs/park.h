@@ -17,6 +17,10 @@ bool park_is_empty(const struct park *park);
  * small one is copied, a large one taken and *raw replaced. Waits only if PARK_MAX_BYTES are here already. */
 void park_request(struct park *park, const struct wire_request *request, char **raw, size_t size);
 
+/* The same of a change that nobody asked for and nobody waits for: `change(vault, id)`, whose failure it has logged itself.
+ * Never waits. */
+void park_change(struct park *park, int (*change)(struct vault *vault, uint64_t id), uint64_t id);
+
 /* Let nobody wait for room any more, and drop what is parked: the session is over. */
 void park_stop(struct park *park);
 

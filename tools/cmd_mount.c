@@ -167,6 +167,7 @@ const struct command cmd_mount = {
 		"                      programs have written is lost if the daemon is killed\n"
 		"       noacl          no access control lists: saves other users a request for each file\n"
 		"       inherit=no     what is renamed over a file does not take over its tags and note\n"
+		"       seen=no        a video or sound file that is read is not remembered as seen\n"
 		"       readahead=N    KiB the kernel reads ahead; only root can set it\n"
 		"       threads=N      how many requests are received at once\n"
 		"     and those of mount(8) for every filesystem, such as noexec, nodev, nosuid, noatime\n"

@@ -21,6 +21,15 @@ uint64_t vault_generation(struct vault *vault);
  *   Errors  -EOVERFLOW too many, or something that touches all files (a tag's rules, a directory's name): list anew. */
 int vault_changes_since(struct vault *vault, uint64_t *generation, uint64_t *ret_ids, size_t n);
 
+/* ---- what was watched ----
+ * For a driver that sees files being read: half of a video or sound file read by one opener, and it was seen. */
+
+/* The size of file `id` if it is known to be a video or sound, else 0. */
+uint64_t vault_watchable_size(struct vault *vault, uint64_t id);
+
+/* It was watched or listened to, now: user.vaultfs.seen. Its ctime stays, since nobody changed it.  [change]  -ENOENT. */
+int vault_was_watched(struct vault *vault, uint64_t id);
+
 /* ---- devices and locations: where files came from ----
  * A location is a folder outside the vault that was brought into a directory of it, and may be followed. A device is the
  * machine that it stands on. */

@@ -36,7 +36,7 @@ _vaultfs() {
 	case $command:$prev in
 	init:--chunk-size | init:-c) _vaultfs_words '16K 32K 64K 128K 256K 512K' && return ;;
 	init:--pack-size | init:-p) _vaultfs_words '16M 64M 256M 1G' && return ;;
-	mount:-o) _vaultfs_words 'ro rw allow_other commit= cache= uid= gid= fsname= writeback noacl inherit=' && return ;;
+	mount:-o) _vaultfs_words 'ro rw allow_other commit= cache= uid= gid= fsname= writeback noacl inherit= seen=' && return ;;
 	umount:--timeout | umount:-t | import:--into | import:-i) return ;;
 	esac
 
