@@ -125,7 +125,7 @@ static int take_media(struct indexer_findings *findings, const uint8_t *bytes, s
 		json_decref(object);
 		return -EPIPE;
 	}
-	findings->media_json = json_dumps(object, JSON_COMPACT);
+	findings->media_json = json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12));
 	json_decref(object);
 	return findings->media_json ? 0 : -ENOMEM;
 }

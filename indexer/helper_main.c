@@ -54,9 +54,8 @@ static void inspect_in_child(struct inspector *inspector, int fd)
 	const pid_t pid = fork();
 
 	if (pid == 0) {
-		if (dup2(fd, STDIN_FILENO) < 0 || sandbox_enter_child() < 0)
+		if (dup2(fd, STDIN_FILENO) < 0 || close(fd) < 0 || sandbox_enter_child() < 0)
 			_exit(1);
-		(void)close(fd);
 		inspector_serve(inspector, STDIN_FILENO);
 		_exit(0);
 	}

@@ -1,6 +1,7 @@
 /* inspect.c - the stages of an inspection: the type by libmagic, then what files of that type can have. See inspect.h. */
 #include "inspect.h"
 #include "channel.h"
+#include "describe.h"
 #include "text.h"
 
 #include "auto.h"
@@ -52,6 +53,7 @@ struct inspector *inspector_new(void)
 		return NULL;
 	}
 	lower_limits(inspector->magic);
+	media_prepare();
 	return inspector;
 }
 
@@ -129,6 +131,108 @@ static void tell_text(const struct channel *channel)
 		channel_send(channel, FRAME_TEXT, text, size);
 }
 
+/* ---- media ---- */
+
+/* What the stages about media share; opened by the first of them. */
+struct subject {
+	const struct channel *channel;
+	const char *mime;
+	struct media *media;
+	int error; /* of opening it */
+	struct picture_file file;
+	struct exif exif;
+};
+
+static bool is_media_type(const char *mime)
+{
+	static const char *const others[] = { "application/ogg", "application/vnd.rn-realmedia",
+					      "application/x-matroska", "application/vnd.ms-asf" };
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (strcmp(others[i], mime) == 0)
+			return true;
+	return strncmp(mime, "image/", 6) == 0 || strncmp(mime, "video/", 6) == 0 ||
+	       strncmp(mime, "audio/", 6) == 0;
+}
+
+static void open_subject(struct subject *subject)
+{
+	picture_file_read(subject->channel, subject->mime, &subject->file);
+	exif_read(subject->file.exif, subject->file.exif_size, &subject->exif);
+	subject->error = media_open(subject->channel, subject->mime, subject->file.width,
+				    subject->file.height, &subject->media);
+}
+
+static void close_subject(struct subject *subject)
+{
+	media_close(subject->media);
+	picture_file_release(&subject->file);
+}
+
+/* A kind that nobody looks into is no trouble, and sound without a cover is none either. */
+static void tell_trouble(const struct subject *subject, const char *what, int error)
+{
+	if (error < 0 && error != -ENOTSUP && error != -ENODATA)
+		channel_send_trouble(subject->channel, what, error);
+}
+
+static void tell_media(struct subject *subject)
+{
+	int r = describe_media(subject->channel, subject->media, &subject->file, &subject->exif);
+
+	if (r == 0)
+		r = subject->error;
+	tell_trouble(subject, "media", r);
+}
+
+static void tell_thumbnail(struct subject *subject)
+{
+	AUTO(free) void *bytes = NULL;
+	size_t size = 0;
+	const int r = subject->media
+			      ? media_thumbnail(subject->media, subject->exif.orientation, &bytes, &size)
+			      : subject->error;
+
+	if (r == 0)
+		channel_send(subject->channel, FRAME_THUMBNAIL, bytes, size);
+	tell_trouble(subject, "thumbnail", r);
+}
+
+static void tell_previews(struct subject *subject)
+{
+	int r = 0;
+
+	if (strncmp(subject->mime, "image/", 6) != 0) /* not of pictures that move a little */
+		r = subject->media ? media_send_previews(subject->media) : subject->error;
+	tell_trouble(subject, "previews", r);
+}
+
+static void tell_about_media(const struct channel *channel, const char *mime)
+{
+	static const struct {
+		enum helper_stage stage;
+		void (*tell)(struct subject *subject);
+	} rows[] = {
+		{ STAGE_MEDIA, tell_media },
+		{ STAGE_THUMBNAIL, tell_thumbnail },
+		{ STAGE_PREVIEWS, tell_previews },
+	};
+	struct subject subject = { .channel = channel, .mime = mime };
+	bool opened = false;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (!(channel->wanted & rows[i].stage))
+			continue;
+		channel_enter(channel, rows[i].stage);
+		if (!opened)
+			open_subject(&subject);
+		opened = true;
+		rows[i].tell(&subject);
+	}
+	if (opened)
+		close_subject(&subject);
+}
+
 void inspector_serve(struct inspector *inspector, int fd)
 {
 	struct channel channel;
@@ -141,5 +245,7 @@ void inspector_serve(struct inspector *inspector, int fd)
 		channel_enter(&channel, STAGE_TEXT);
 		tell_text(&channel);
 	}
+	if (is_media_type(mime))
+		tell_about_media(&channel, mime);
 	channel_send(&channel, FRAME_DONE, NULL, 0);
 }
