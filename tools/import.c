@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "auto.h"
+#include "library.h"
 #include "listing.h"
 #include "log.h"
 #include "metadata.h"
@@ -24,6 +25,7 @@
 #include "vault.h"
 
 #define READ_AHEAD (1 << 20) /* bytes asked of the disk when a file is queued */
+#define NEW_SUFFIX ".vaultfs-new" /* of what is to replace a file, till it is whole */
 
 struct importer {
 	struct vault *vault;
@@ -42,6 +44,48 @@ static int pass_over(struct importer *im, const char *path, const char *problem,
 	(void)log_err(error, "import: %s: %s: ", path, problem);
 	atomic_fetch_add_explicit(&im->n_failed, 1, memory_order_relaxed);
 	return 0;
+}
+
+static bool is_cancelled(const struct importer *im)
+{
+	return im->options->cancelled && atomic_load_explicit(im->options->cancelled, memory_order_relaxed);
+}
+
+static void tell_of_name(struct importer *im, uint64_t parent, const char *name)
+{
+	if (im->options->witness)
+		im->options->witness->name_changed(im->options->witness->context, parent, name);
+}
+
+/* Behind the change in which `left` lost a name. */
+static int let_go(struct importer *im, const struct vault_attr *left)
+{
+	int r;
+
+	if (left->id == 0 || left->nlink > 0)
+		return 0;
+	if (im->options->witness) {
+		im->options->witness->name_lost(im->options->witness->context, left->id);
+		return 0;
+	}
+	vault_change_begin(im->vault, 0);
+	r = vault_purge(im->vault, left->id);
+	vault_change_end(im->vault);
+	return r;
+}
+
+static int remove_name(struct importer *im, uint64_t parent, const char *name)
+{
+	struct vault_attr left = { .id = 0 };
+	int r;
+
+	vault_change_begin(im->vault, 0);
+	r = vault_unlink(im->vault, parent, name, &left);
+	vault_change_end(im->vault);
+	if (r < 0)
+		return r;
+	tell_of_name(im, parent, name);
+	return let_go(im, &left);
 }
 
 static int write_piece(struct importer *im, struct vault_file *file, uint64_t offset, const void *data,
@@ -98,6 +142,8 @@ static int copy_content(struct importer *im, const struct pool_job *job, struct 
 			}
 			if (n == 0)
 				return 0;
+			if (is_cancelled(im))
+				return -ECANCELED;
 			r = write_piece(im, file, (uint64_t)offset, buffer, (size_t)n);
 			if (r < 0)
 				return r;
@@ -108,26 +154,40 @@ static int copy_content(struct importer *im, const struct pool_job *job, struct 
 	return 0;
 }
 
-static int fill(struct importer *im, struct pool_job *job, void *buffer)
+static int fill_content(struct importer *im, const struct pool_job *job, char *buffer, uint64_t *ret_end)
 {
 	struct vault_file *file = NULL;
-	struct stat now;
-	uint64_t end;
-	int r = vault_file_open(im->vault, job->attr.id, &file);
+	int r;
 
+	*ret_end = 0;
+	if (im->options->metadata_only)
+		return 0;
+	r = vault_file_open(im->vault, job->attr.id, &file);
 	if (r < 0)
 		return r;
-	r = copy_content(im, job, file, buffer, &end);
+	r = copy_content(im, job, file, buffer, ret_end);
 	vault_file_close(file);
+	return r;
+}
+
+/* 0 it is whole; 1 it could not be read whole, which was said. */
+static int fill(struct importer *im, const struct pool_job *job, void *buffer)
+{
+	struct stat now;
+	uint64_t end;
+	int r = fill_content(im, job, buffer, &end);
+
 	if (r != 0)
-		return r < 0 ? r : 0;
-	if (fstat(job->fd, &now) < 0)
-		return pass_over(im, job->path, "cannot be read", -errno);
+		return r;
+	if (fstat(job->fd, &now) < 0) {
+		(void)pass_over(im, job->path, "cannot be read", -errno);
+		return 1;
+	}
 	if (metadata_ns(now.st_mtim) != job->attr.mtime_ns || (uint64_t)now.st_size != job->attr.size) {
 		/* The time stays that of the import, so that --update takes the file again. */
 		log_warn("import: %s: changed while it was read: run it again with --update", job->path);
 		atomic_fetch_add_explicit(&im->n_failed, 1, memory_order_relaxed);
-		return 0;
+		return 1;
 	}
 	r = metadata_xattrs_in(im->vault, job->attr.id, job->fd, job->path, &im->losses);
 	if (r == 0)
@@ -138,13 +198,45 @@ static int fill(struct importer *im, struct pool_job *job, void *buffer)
 	return r;
 }
 
+/* What a file of that name is called till it is whole. */
+static void name_till_whole(const char *name, char ret[VAULT_NAME_MAX + 1])
+{
+	(void)snprintf(ret, VAULT_NAME_MAX + 1, ".%.*s" NEW_SUFFIX, (int)(VAULT_NAME_MAX - sizeof(NEW_SUFFIX)), name);
+}
+
+/* The file of `job` is whole: it takes the place, and what was known, of the one it replaces. */
+static int take_name(struct importer *im, const struct pool_job *job)
+{
+	struct vault_attr replaced = { .id = 0 };
+	char till_whole[VAULT_NAME_MAX + 1];
+	int r;
+
+	name_till_whole(job->name, till_whole);
+	vault_change_begin(im->vault, 0);
+	r = vault_rename(im->vault, job->parent, till_whole, job->parent, job->name, VAULT_RENAME_INHERIT, &replaced);
+	vault_change_end(im->vault);
+	if (r < 0)
+		return r;
+	tell_of_name(im, job->parent, till_whole);
+	tell_of_name(im, job->parent, job->name);
+	return let_go(im, &replaced);
+}
+
 static int run_job(void *context, struct pool_job *job, void *buffer)
 {
 	struct importer *im = context;
-	int r = pool_result(im->pool) < 0 ? 0 : fill(im, job, buffer);
+	int r = pool_result(im->pool) < 0 ? -ECANCELED : fill(im, job, buffer);
 
+	if (r == 0 && job->name) {
+		r = take_name(im, job);
+	} else if (job->name) {
+		char till_whole[VAULT_NAME_MAX + 1];
+
+		name_till_whole(job->name, till_whole);
+		(void)remove_name(im, job->parent, till_whole); /* else the next import removes it */
+	}
 	pool_job_release(job);
-	return r;
+	return r < 0 ? r : 0;
 }
 
 /* ---- names ---- */
@@ -166,19 +258,8 @@ static int change_name(struct importer *im, uint64_t parent, const char *name, u
 	r = id ? vault_link(im->vault, id, parent, name, ret)
 	       : vault_make(im->vault, parent, name, wanted, target, ret);
 	vault_change_end(im->vault);
-	return r;
-}
-
-static int remove_name(struct importer *im, uint64_t parent, const char *name)
-{
-	struct vault_attr left;
-	int r;
-
-	vault_change_begin(im->vault, 0);
-	r = vault_unlink(im->vault, parent, name, &left);
-	if (r == 0 && left.nlink == 0)
-		r = vault_purge(im->vault, left.id);
-	vault_change_end(im->vault);
+	if (r == 0)
+		tell_of_name(im, parent, name);
 	return r;
 }
 
@@ -192,17 +273,35 @@ static bool is_unchanged(struct importer *im, const struct vault_attr *there, co
 		return false;
 	if (S_ISDIR(wanted->mode))
 		return true;
-	if (S_ISREG(wanted->mode))
-		return there->size == wanted->size && there->mtime_ns == wanted->mtime_ns;
+	if (S_ISREG(wanted->mode)) /* what was brought in as a hole may have to get its bytes */
+		return there->size == wanted->size && there->mtime_ns == wanted->mtime_ns &&
+		       (im->options->metadata_only || there->mapped > 0 || wanted->mapped == 0);
 	if (S_ISLNK(wanted->mode))
 		return vault_readlink(im->vault, there->id, text) == 0 && strcmp(text, target) == 0;
 	return there->rdev == wanted->rdev;
 }
 
-enum placed { UNCHANGED, PLACED, PASSED_OVER };
+enum placed { UNCHANGED, PLACED, REPLACING, PASSED_OVER };
+
+static int place_till_whole(struct importer *im, uint64_t parent, const char *name, const struct vault_attr *wanted,
+			    struct vault_attr *ret)
+{
+	char till_whole[VAULT_NAME_MAX + 1];
+	int r;
+
+	name_till_whole(name, till_whole);
+	r = change_name(im, parent, till_whole, 0, wanted, NULL, ret);
+	if (r == -EEXIST) { /* of an import that was cut off */
+		r = remove_name(im, parent, till_whole);
+		if (r == 0)
+			r = change_name(im, parent, till_whole, 0, wanted, NULL, ret);
+	}
+	return r < 0 ? r : REPLACING;
+}
 
 /* A new name in the vault: for the inode `id`, or with 0 for a new one as `wanted`. Returns an enum placed: UNCHANGED
- * when it was there and is as it should be, PASSED_OVER when something else stands in the way. */
+ * when it was there and is as it should be, REPLACING a file that is to take the name once it is whole, PASSED_OVER when
+ * something else stands in the way. */
 static int place(struct importer *im, uint64_t parent, const char *name, uint64_t id,
 		 const struct vault_attr *wanted, const char *target, const char *path,
 		 struct vault_attr *ret)
@@ -226,6 +325,8 @@ static int place(struct importer *im, uint64_t parent, const char *name, uint64_
 		(void)pass_over(im, path, "a directory in one place and not in the other", -EEXIST);
 		return PASSED_OVER;
 	}
+	if (!id && S_ISREG(ret->mode) && S_ISREG(wanted->mode))
+		return place_till_whole(im, parent, name, wanted, ret);
 	r = remove_name(im, parent, name);
 	if (r == 0)
 		r = change_name(im, parent, name, id, wanted, target, ret);
@@ -239,8 +340,13 @@ static int place_new(struct importer *im, uint64_t parent, const struct source *
 	int placed = place(im, parent, source->name, 0, wanted, target, source->path, ret);
 	int r = 0;
 
-	if ((placed == PLACED || placed == UNCHANGED) && source->st.st_nlink > 1)
+	if (placed >= 0 && placed != PASSED_OVER && source->st.st_nlink > 1)
 		r = seen_put(&im->links, source->st.st_dev, source->st.st_ino, ret->id);
+	if (r == 0 && (placed == PLACED || placed == REPLACING) && im->options->device_id != 0) {
+		vault_change_begin(im->vault, 0);
+		r = vault_origin_set(im->vault, ret->id, im->options->device_id, im->options->location_id);
+		vault_change_end(im->vault);
+	}
 	return r < 0 ? r : placed;
 }
 
@@ -282,7 +388,9 @@ static int import_directory(struct importer *im, uint64_t parent, const struct s
 	r = place(im, parent, source->name, 0, &wanted, NULL, source->path, &made);
 	if (r < 0)
 		return r;
-	return r == PASSED_OVER ? 0 : import_contents(im, fd, made.id, &source->st, source->path);
+	if (r == PASSED_OVER || (r == UNCHANGED && im->options->shallow))
+		return 0;
+	return import_contents(im, fd, made.id, &source->st, source->path);
 }
 
 static int open_for_reading(const struct source *source)
@@ -295,6 +403,20 @@ static int open_for_reading(const struct source *source)
 	return fd;
 }
 
+/* Hand a file that was placed to the threads that fill it; takes over what `job` owns. */
+static int queue_file(struct importer *im, uint64_t parent, const struct source *source, bool replacing, struct pool_job *job)
+{
+	job->path = strdup(source->path);
+	if (replacing)
+		job->name = strdup(source->name);
+	job->parent = parent;
+	if (!job->path || (replacing && !job->name))
+		return log_err(-ENOMEM, "import: %s: no memory", source->path);
+	pool_put(im->pool, job);
+	*job = (struct pool_job){ .fd = -1 };
+	return 0;
+}
+
 static int import_file(struct importer *im, uint64_t parent, const struct source *source)
 {
 	struct pool_job job = { .fd = -1, .attr = metadata_from_stat(&source->st) };
@@ -304,19 +426,15 @@ static int import_file(struct importer *im, uint64_t parent, const struct source
 	job.fd = open_for_reading(source);
 	if (job.fd < 0)
 		return pass_over(im, source->path, "cannot be opened", -errno);
-	(void)posix_fadvise(job.fd, 0, READ_AHEAD, POSIX_FADV_WILLNEED); /* only a wish */
+	if (!im->options->metadata_only)
+		(void)posix_fadvise(job.fd, 0, READ_AHEAD, POSIX_FADV_WILLNEED); /* only a wish */
+	job.attr.mapped = (uint64_t)source->st.st_blocks * 512;
 	r = place_new(im, parent, source, &job.attr, NULL, &made);
-	if (r == PLACED) {
-		job.attr.id = made.id;
-		job.path = strdup(source->path);
-		if (job.path) {
-			pool_put(im->pool, &job);
-			return 0;
-		}
-		r = log_err(-ENOMEM, "import: %s: no memory", source->path);
-	} else if (r == UNCHANGED) {
+	job.attr.id = made.id;
+	if (r == PLACED || r == REPLACING)
+		r = queue_file(im, parent, source, r == REPLACING, &job);
+	else if (r == UNCHANGED)
 		progress_add(im->options->progress, 1, (uint64_t)source->st.st_size);
-	}
 	pool_job_release(&job);
 	return r < 0 ? r : 0;
 }
@@ -353,8 +471,14 @@ static int import_entry(struct importer *im, uint64_t parent, const struct sourc
 	struct vault_attr made, wanted = metadata_from_stat(&source->st);
 	uint64_t known;
 
+	if (is_cancelled(im))
+		return -ECANCELED;
 	if (S_ISDIR(source->st.st_mode))
 		return import_directory(im, parent, source);
+	if (im->options->totals && S_ISREG(source->st.st_mode)) {
+		atomic_fetch_add_explicit(&im->options->totals->n_files, 1, memory_order_relaxed);
+		atomic_fetch_add_explicit(&im->options->totals->n_bytes, (uint64_t)source->st.st_size, memory_order_relaxed);
+	}
 	known = source->st.st_nlink > 1 ? seen_find(&im->links, source->st.st_dev, source->st.st_ino) : 0;
 	if (known) {
 		int r = place(im, parent, source->name, known, &wanted, NULL, source->path, &made);
@@ -411,7 +535,7 @@ static int walk(struct importer *im, int fd, uint64_t id, const char *path)
 static int make_place(struct importer *im, const char *path, struct vault_attr *ret, bool *ret_is_new)
 {
 	struct vault_attr wanted = { .mode = S_IFDIR | 0755, .uid = geteuid(), .gid = getegid() };
-	int r = vault_getattr(im->vault, VAULT_ROOT_ID, ret);
+	int r = vault_getattr(im->vault, im->options->into_id ? im->options->into_id : VAULT_ROOT_ID, ret);
 
 	*ret_is_new = true; /* the top itself may be imported into */
 	while (r == 0) {

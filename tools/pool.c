@@ -32,6 +32,7 @@ void pool_job_release(struct pool_job *job)
 	if (job->fd >= 0)
 		(void)close(job->fd); /* written data was checked before; the rest was only read */
 	free(job->path);
+	free(job->name);
 	*job = (struct pool_job){ .fd = -1 };
 }
 

@@ -12,6 +12,8 @@ struct pool_job {
 	int fd;                 /* the file outside the vault; owned by the job */
 	struct vault_attr attr; /* what it must look like in the end; the id is that of the file inside */
 	char *path;             /* below the tree's top; owned by the job */
+	char *name;             /* the name it takes over in directory `parent` when it is whole; NULL: it has its own. Owned */
+	uint64_t parent;
 };
 
 struct pool;

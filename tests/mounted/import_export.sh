@@ -40,3 +40,23 @@ run "$VAULTFS" ls "$VAULT" sample
 grep -qx 'new' <<<"$OUT" || fail "ls of the vault: $OUT"
 run "$VAULTFS" info --json "$VAULT" "sample/new"
 expect_equal "info ($ERR)" "$STATUS" 0
+
+part "brought up to date, replaced files keep what was known of them"
+mkdir "$WORK/source"
+seq 5000 >"$WORK/source/grows"
+seq 100 >"$WORK/source/stays"
+expect "import" "$VAULTFS" import --into up/to/date "$WORK/source" "$VAULT"
+mount_vault
+setfattr -n user.xdg.tags -v 'mine' "$MNT/up/to/date/grows"
+setfattr -n user.xdg.comment -v 'a note' "$MNT/up/to/date/stays"
+stays=$(stat -c %i "$MNT/up/to/date/stays")
+echo cut >"$MNT/up/to/date/.grows.vaultfs-new" # as an import that was cut off leaves it
+umount_vault
+seq 9000 >"$WORK/source/grows"
+expect "import again" "$VAULTFS" import --update --into up/to/date "$WORK/source" "$VAULT"
+mount_vault
+expect "the new content is there" cmp "$WORK/source/grows" "$MNT/up/to/date/grows"
+expect_equal "its tags are there, too" "$(getfattr --only-values -n user.xdg.tags "$MNT/up/to/date/grows")" mine
+expect_equal "what did not change is the same file" "$(stat -c %i "$MNT/up/to/date/stays")" "$stays"
+expect_equal "nothing else is there" "$(ls -A "$MNT/up/to/date" | tr '\n' ' ')" "grows stays "
+umount_vault
