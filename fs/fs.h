@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct vault;
@@ -40,11 +41,16 @@ void fs_options_release(struct fs_options *options);
  *   Errors  -EINVAL, -ENOMEM; one line is logged that names the option. */
 int fs_options_parse(struct fs_options *options, const char *comma_separated);
 
+struct fs;	/* a mount that serves */
+
 /* What the caller runs beside the driver in the process that serves; each may be NULL. */
 struct fs_hooks {
 	void *context;
 	/* The vault is open and the mount negotiated; nothing was served yet. */
 	void (*on_opened)(struct vault *vault, void *context);
+	/* The mount serves; and it is about to end: no request comes any more, `fs` goes with the return of the second. */
+	void (*on_started)(struct fs *fs, void *context);
+	void (*on_stopping)(struct fs *fs, void *context);
 	/* No request will come any more; the vault is closed when this returns. Called iff on_opened was. */
 	void (*on_closing)(struct vault *vault, void *context);
 };
@@ -59,6 +65,12 @@ struct fs_hooks {
  *   Note     signal dispositions of the serving process change: SIGTERM, SIGINT and SIGHUP unmount, SIGPIPE is ignored. */
 int fs_mount(const char *vault_path, const char *mount_point, const struct fs_options *options,
 	     const struct fs_hooks *hooks);
+
+/* For who changes names of a mounted vault by itself, and not through the mount: the kernel keeps names and listings. Called
+ * once that is done, holding no lock and within no change. `name` of directory `parent` is another file's now, or nobody's;
+ * inode `id` has no name any more, and is purged once the kernel has forgotten it. */
+void fs_name_changed(struct fs *fs, uint64_t parent, const char *name);
+void fs_name_lost(struct fs *fs, uint64_t id);
 
 /* The extended attribute of a mount's root that holds the absolute path of the vault behind it. */
 #define FS_VAULT_XATTR "user.vaultfs.vault"

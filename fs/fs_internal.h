@@ -30,6 +30,7 @@ struct fs {
 	struct vault *vault;
 	struct fuse_session *session;
 	const struct fs_options *options;
+	const struct fs_hooks *hooks;		/* NULL: nobody beside the driver */
 	const char *vault_path;			/* absolute */
 	const char *mount_point;		/* absolute */
 	uint64_t device;			/* of our filesystem, as place.c writes it; 0 = not known */
@@ -44,6 +45,7 @@ struct fs {
 	uint64_t init_unique;			/* the INIT request, whose reply negotiate.c amends */
 	uint32_t init_offered;			/* FUSE_* flags the kernel sent with it */
 	int init_result;			/* 0 once INIT was answered well */
+	bool serves;				/* all threads run; for mount.c alone */
 
 	atomic_bool detached;			/* the mount lost its name on a signal, while it was in use */
 

@@ -156,6 +156,21 @@ static void wait_for_syncs(struct fs *fs)
 		(void)pthread_cond_wait(&fs->syncs_done, &fs->syncs_lock);
 }
 
+void fs_name_changed(struct fs *fs, uint64_t parent, const char *name)
+{
+	/* The kernel may know neither. The entry alone would leave the listing, where the name was never looked up. */
+	(void)fuse_lowlevel_notify_inval_entry(fs->session, parent, name, strlen(name));
+	(void)fuse_lowlevel_notify_inval_inode(fs->session, parent, 0, 0);
+}
+
+void fs_name_lost(struct fs *fs, uint64_t id)
+{
+	/* Its link count is another one. */
+	(void)fuse_lowlevel_notify_inval_inode(fs->session, id, -1, 0);
+	orphans_add(fs->orphans, id);
+	orphans_hint(fs->orphans, id);
+}
+
 /* Also for a start that failed half-way. */
 static void stop_threads(struct fs *fs)
 {
@@ -165,6 +180,8 @@ static void stop_threads(struct fs *fs)
 		park_wait(fs->park);
 	}
 	wait_for_syncs(fs);
+	if (fs->serves && fs->hooks && fs->hooks->on_stopping)
+		fs->hooks->on_stopping(fs, fs->hooks->context);
 	orphans_free(fs->orphans);
 	session_unmount(fs);		/* nobody replies any more; who waits for an answer gets an error */
 	signals_free(fs->signals);	/* their threads were among those, and could stop loop and park till now */
@@ -183,6 +200,9 @@ static int serve(struct fs *fs, struct daemon *daemon)
 			loop_stop(fs);
 	} else {
 		raise_readahead(fs);
+		fs->serves = true;
+		if (fs->hooks && fs->hooks->on_started)
+			fs->hooks->on_started(fs, fs->hooks->context);
 		daemon_report(daemon, 0);
 	}
 	stop_threads(fs);
@@ -192,8 +212,9 @@ static int serve(struct fs *fs, struct daemon *daemon)
 	return r;
 }
 
-static int serve_with_hooks(struct fs *fs, struct daemon *daemon, const struct fs_hooks *hooks)
+static int serve_with_hooks(struct fs *fs, struct daemon *daemon)
 {
+	const struct fs_hooks *hooks = fs->hooks;
 	int r = session_open(fs);
 
 	if (r < 0)
@@ -207,7 +228,7 @@ static int serve_with_hooks(struct fs *fs, struct daemon *daemon, const struct f
 	return r;
 }
 
-static int run(struct fs *fs, struct daemon *daemon, const struct fs_hooks *hooks)
+static int run(struct fs *fs, struct daemon *daemon)
 {
 	int closed = 0;
 	int r;
@@ -221,7 +242,7 @@ static int run(struct fs *fs, struct daemon *daemon, const struct fs_hooks *hook
 	(void)pthread_cond_init(&fs->syncs_done, NULL);
 	r = open_vault(fs);
 	if (r >= 0) {
-		r = serve_with_hooks(fs, daemon, hooks);
+		r = serve_with_hooks(fs, daemon);
 		closed = vault_close(fs->vault);
 	}
 	daemon_report(daemon, r);	/* unless success was reported */
@@ -237,7 +258,7 @@ int fs_mount(const char *vault_path, const char *mount_point, const struct fs_op
 	AUTO(free) char *vault = NULL;
 	AUTO(free) char *mount = NULL;
 	struct daemon daemon = { .pipe = -1 };
-	struct fs fs = { .options = options };
+	struct fs fs = { .options = options, .hooks = hooks };
 	int r = resolve_vault(vault_path, &vault);
 
 	if (r >= 0)
@@ -255,5 +276,5 @@ int fs_mount(const char *vault_path, const char *mount_point, const struct fs_op
 		if (r < 0)
 			return r;
 	}
-	return run(&fs, &daemon, hooks);
+	return run(&fs, &daemon);
 }
