@@ -48,9 +48,13 @@ struct fs_hooks {
 	void *context;
 	/* The vault is open and the mount negotiated; nothing was served yet. */
 	void (*on_opened)(struct vault *vault, void *context);
-	/* The mount serves; and it is about to end: no request comes any more, `fs` goes with the return of the second. */
+	/* Requests are served from now on; and the end: none comes any more, `fs` goes with the return of the second. Which is
+	 * called iff the first was. */
 	void (*on_started)(struct fs *fs, void *context);
 	void (*on_stopping)(struct fs *fs, void *context);
+	/* A command asks the process that serves for something, with the text it set FS_CONTROL_XATTR to. Called by a thread
+	 * of the driver, within a change; does not wait. Returns 0 or -errno, which is the command's answer. */
+	int (*on_control)(const char *text, void *context);
 	/* No request will come any more; the vault is closed when this returns. Called iff on_opened was. */
 	void (*on_closing)(struct vault *vault, void *context);
 };
@@ -74,5 +78,9 @@ void fs_name_lost(struct fs *fs, uint64_t id);
 
 /* The extended attribute of a mount's root that holds the absolute path of the vault behind it. */
 #define FS_VAULT_XATTR "user.vaultfs.vault"
+
+/* The one to which root, or the user whose daemon it is, sets what the process that serves is to do. It cannot be read. */
+#define FS_CONTROL_XATTR "user.vaultfs.control"
+#define FS_CONTROL_MAX 16384u	/* bytes */
 
 #endif

@@ -45,7 +45,7 @@ struct fs {
 	uint64_t init_unique;			/* the INIT request, whose reply negotiate.c amends */
 	uint32_t init_offered;			/* FUSE_* flags the kernel sent with it */
 	int init_result;			/* 0 once INIT was answered well */
-	bool serves;				/* all threads run; for mount.c alone */
+	bool hooks_started;			/* hooks->on_started() was called; for mount.c alone */
 
 	atomic_bool detached;			/* the mount lost its name on a signal, while it was in use */
 

@@ -140,6 +140,10 @@ static int start_threads(struct fs *fs)
 
 	if (r >= 0 && !fs->read_only)
 		r = orphans_start(fs);
+	if (r >= 0 && fs->hooks && fs->hooks->on_started) {
+		fs->hooks_started = true;
+		fs->hooks->on_started(fs, fs->hooks->context);
+	}
 	if (r >= 0)
 		r = loop_start(fs);
 	if (r >= 0)
@@ -180,7 +184,7 @@ static void stop_threads(struct fs *fs)
 		park_wait(fs->park);
 	}
 	wait_for_syncs(fs);
-	if (fs->serves && fs->hooks && fs->hooks->on_stopping)
+	if (fs->hooks_started && fs->hooks->on_stopping)
 		fs->hooks->on_stopping(fs, fs->hooks->context);
 	orphans_free(fs->orphans);
 	session_unmount(fs);		/* nobody replies any more; who waits for an answer gets an error */
@@ -200,9 +204,6 @@ static int serve(struct fs *fs, struct daemon *daemon)
 			loop_stop(fs);
 	} else {
 		raise_readahead(fs);
-		fs->serves = true;
-		if (fs->hooks && fs->hooks->on_started)
-			fs->hooks->on_started(fs, fs->hooks->context);
 		daemon_report(daemon, 0);
 	}
 	stop_threads(fs);

@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "control.h"
 #include "reply.h"
 
 static bool starts_with(const char *name, const char *prefix)
@@ -97,6 +98,8 @@ void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *v
 
 	if (is_vault_path(ino, name))
 		r = -EPERM;
+	else if (control_is(ino, name))
+		r = control_run(req, value, size);
 	else if (is_foreign(fs, name))
 		r = -EOPNOTSUPP;
 	else
