@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <getopt.h>
+#include <string.h>
 
 #include "auto.h"
 #include "command.h"
+#include "follow.h"
 #include "fs.h"
 #include "indexer.h"
 #include "log.h"
@@ -15,14 +17,43 @@
 enum mount_status { MOUNT_OK = 0, MOUNT_USAGE = 1, MOUNT_FAILED = 32 }; /* mount(8), "EXIT STATUS" */
 
 struct running {
+	struct vault *vault;
 	struct indexer *indexer;
+	struct follow *follow;
 };
 
 static void on_opened(struct vault *vault, void *context)
 {
 	struct running *running = context;
 
+	running->vault = vault;
 	(void)indexer_start(vault, &running->indexer); /* logged; a mount without types is still a mount */
+}
+
+static void on_started(struct fs *fs, void *context)
+{
+	struct running *running = context;
+
+	(void)follow_start(running->vault, fs, &running->follow); /* logged; a mount that follows nothing is still a mount */
+}
+
+static void on_stopping(struct fs *fs, void *context)
+{
+	struct running *running = context;
+
+	(void)fs;
+	follow_stop(TAKE(running->follow));
+}
+
+/* What commands ask of a mount: a word that says whom, and the rest for them. */
+static int on_control(const char *text, void *context)
+{
+	static const char location[] = "location ";
+	struct running *running = context;
+
+	if (strncmp(text, location, strlen(location)) == 0)
+		return follow_command(running->follow, text + strlen(location));
+	return -EINVAL;
 }
 
 static void on_closing(struct vault *vault, void *context)
@@ -36,8 +67,15 @@ static void on_closing(struct vault *vault, void *context)
 
 static int mount_it(const char *vault, const char *mount_point, const struct fs_options *options)
 {
-	struct running running = { NULL };
-	struct fs_hooks hooks = { .context = &running, .on_opened = on_opened, .on_closing = on_closing };
+	struct running running = { .vault = NULL };
+	struct fs_hooks hooks = {
+		.context = &running,
+		.on_opened = on_opened,
+		.on_started = on_started,
+		.on_stopping = on_stopping,
+		.on_control = on_control,
+		.on_closing = on_closing,
+	};
 
 	return fs_mount(vault, mount_point, options, &hooks);
 }

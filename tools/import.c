@@ -584,6 +584,19 @@ static int import_at(struct importer *im, int fd, const char *source, const char
 	return import_contents(im, fd, place_attr.id, &im->top, source);
 }
 
+int import_place(struct vault *vault, const char *path, uint64_t *ret_id)
+{
+	const struct import_options options = { .into = path };
+	struct importer im = { .vault = vault, .options = &options, .losses = METADATA_LOSSES_INIT };
+	struct vault_attr attr;
+	bool is_new;
+	int r = make_place(&im, path, &attr, &is_new);
+
+	if (r == 0)
+		*ret_id = attr.id;
+	return r;
+}
+
 int import_tree(struct vault *vault, const char *source, const struct import_options *options,
 		uint64_t *ret_n_failed)
 {

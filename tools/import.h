@@ -44,4 +44,7 @@ struct import_options {
 int import_tree(struct vault *vault, const char *source, const struct import_options *options,
 		uint64_t *ret_n_failed);
 
+/* The directory `path` of the vault, made with those above where they are missing: its inode. Logged. */
+int import_place(struct vault *vault, const char *path, uint64_t *ret_id);
+
 #endif

@@ -12,7 +12,7 @@ _vaultfs_words() {
 
 _vaultfs() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
-	local commands='init mount umount sync stats ls info tag import export check rebuild version help'
+	local commands='init mount umount sync stats ls info tag import export add locations check rebuild version help'
 	local options=
 	COMPREPLY=()
 
@@ -29,6 +29,8 @@ _vaultfs() {
 	tag) options='--json --import-finder' ;;
 	import) options='--into --update --one-file-system --quiet' ;;
 	export) options='--update --quiet' ;;
+	add) options='--into --mode --watch --no-wait --quiet' ;;
+	locations) options='--pause --resume --remove --json' ;;
 	check) options='--deep --json --quiet' ;;
 	rebuild) options='--force' ;;
 	esac
@@ -37,6 +39,8 @@ _vaultfs() {
 	init:--chunk-size | init:-c) _vaultfs_words '16K 32K 64K 128K 256K 512K' && return ;;
 	init:--pack-size | init:-p) _vaultfs_words '16M 64M 256M 1G' && return ;;
 	mount:-o) _vaultfs_words 'ro rw allow_other commit= cache= uid= gid= fsname= writeback noacl inherit= seen=' && return ;;
+	add:--mode | add:-m) _vaultfs_words 'metadata content deep' && return ;;
+	locations:--pause | locations:--resume | locations:--remove | add:--into | add:-i) return ;;
 	umount:--timeout | umount:-t | import:--into | import:-i) return ;;
 	esac
 
