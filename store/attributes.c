@@ -7,6 +7,7 @@
 
 #include "assets.h"
 #include "content.h"
+#include "given_up.h"
 #include "inodes.h"
 #include "manifest.h"
 #include "tags.h"
@@ -191,6 +192,13 @@ int attributes_inherit_locked(struct vault *vault, uint64_t from, uint64_t to)
 		return r;
 	r = assets_copy_locked(vault, from, to);
 	return r < 0 ? r : tags_copy_locked(vault, from, to);
+}
+
+int attributes_inherit_by_name_locked(struct vault *vault, uint64_t directory_id, const char *name, uint64_t to)
+{
+	uint64_t from = given_up_take_locked(vault, directory_id, name);
+
+	return from == 0 || from == to ? 0 : attributes_inherit_locked(vault, from, to);
 }
 
 int attributes_forget_locked(struct vault *vault, uint64_t id)

@@ -41,6 +41,9 @@ int attribute_remove_locked(struct vault *vault, uint64_t id, int attribute);
  * bounded number of rows. */
 int attributes_inherit_locked(struct vault *vault, uint64_t from, uint64_t to);
 
+/* The new file `to` has just been given a name: if another file gave that one up a moment ago (given_up.h), as above. */
+int attributes_inherit_by_name_locked(struct vault *vault, uint64_t directory_id, const char *name, uint64_t to);
+
 /* Remove what these attributes show of an inode that goes. */
 int attributes_forget_locked(struct vault *vault, uint64_t id);
 

@@ -312,6 +312,8 @@ static int make(struct vault *vault, uint64_t parent, const char *name, const st
 		r = inode_insert_locked(vault, &inode);
 	if (r == 0)
 		r = directory_changed_locked(vault, &directory, now, S_ISDIR(wanted->mode) ? 1 : 0);
+	if (r == 0 && S_ISREG(wanted->mode))
+		r = attributes_inherit_by_name_locked(vault, parent, name, inode.attr.id);
 	if (r == 0 && target)
 		r = symlink_insert_locked(vault, inode.attr.id, target);
 	if (r == 0 && S_ISDIR(wanted->mode))

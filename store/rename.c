@@ -12,6 +12,7 @@
 #include "commit.h"
 #include "directories.h"
 #include "entries.h"
+#include "given_up.h"
 #include "namespace.h"
 
 struct rename {
@@ -146,10 +147,19 @@ static int parents_changed_locked(struct vault *vault, struct rename *rename, in
  * anew each time. */
 static int inherit_locked(struct vault *vault, const struct rename *rename)
 {
-	if (!(rename->flags & VAULT_RENAME_INHERIT) || !S_ISREG(rename->from.inode.attr.mode) ||
-	    !S_ISREG(rename->to.inode.attr.mode))
+	uint64_t id = rename->from.inode.attr.id;
+	uint64_t old_parent = rename->from.directory_id, new_parent = rename->new_directory->attr.id;
+	int r;
+
+	if (!(rename->flags & VAULT_RENAME_INHERIT) || (rename->flags & VAULT_RENAME_EXCHANGE) ||
+	    !S_ISREG(rename->from.inode.attr.mode))
 		return 0;
-	return attributes_inherit_locked(vault, rename->to.inode.attr.id, rename->from.inode.attr.id);
+	r = attributes_inherit_by_name_locked(vault, new_parent, rename->new_name, id);
+	if (r == 0 && rename->to_exists && S_ISREG(rename->to.inode.attr.mode))
+		r = attributes_inherit_locked(vault, rename->to.inode.attr.id, id);
+	if (r == 0 && old_parent == new_parent)
+		given_up_note_locked(vault, old_parent, rename->old_name, rename->new_name, id);
+	return r;
 }
 
 static int apply_locked(struct vault *vault, struct rename *rename)
@@ -164,11 +174,11 @@ static int apply_locked(struct vault *vault, struct rename *rename)
 		r = inode_lose_name_locked(vault, &rename->to.inode, now);
 		if (r == 0 && is_directory(&rename->to))
 			r = directories_remove_locked(vault, rename->to.inode.attr.id);
-		if (r == 0)
-			r = inherit_locked(vault, rename);
 	}
 	if (r == 0)
 		r = entry_move_locked(vault, &rename->from, rename->new_directory, rename->new_name, now);
+	if (r == 0)
+		r = inherit_locked(vault, rename);
 	if (r == 0 && exchange)
 		r = entry_move_locked(vault, &rename->to, &rename->directories[0], rename->old_name, now);
 	if (r == 0)

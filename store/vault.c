@@ -125,6 +125,7 @@ static void release(struct vault *vault)
 	KILL_POINT(close);
 	db_close(&vault->db);
 	tag_graph_free(TAKE(vault->tags));
+	free(TAKE(vault->given_up));
 	changes_free(TAKE(vault->changes));
 	KILL_POINT(closed);
 	packs_close(TAKE(vault->packs));

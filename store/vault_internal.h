@@ -59,6 +59,7 @@ struct vault {
 
 	struct db db;			/* holds the metadata lock, which also guards: */
 	struct commit_state state;
+	struct given_up *given_up;	/* given_up.h; NULL: no name was given up yet */
 	uint64_t picture_size;		/* raw bytes of the newest picture */
 };
 

@@ -166,6 +166,26 @@ ln "$MNT/saved" "$MNT/linked"
 save "$MNT/saved" "not the link's"
 expect_equal "the other name keeps its own" "$(known "$MNT/linked")" "$all"
 expect_equal "and so has the new file" "$(known "$MNT/saved")" "$ours"
+
+part "saved with a backup, as vim, Emacs and sed do it"
+cp -a "$file" "$MNT/saved"
+mv "$MNT/saved" "$MNT/saved~" && echo anew >"$MNT/saved"
+expect_equal "made anew" "$(known "$MNT/saved")" "$ours"
+expect_equal "and the backup has all" "$(known "$MNT/saved~")" "$all"
+rm "$MNT/saved~"
+expect "sed with a backup" sed -i.bak s/anew/again/ "$MNT/saved"
+expect_equal "after sed" "$(known "$MNT/saved")" "$ours"
+expect_equal "it did its work" "$(<"$MNT/saved")" again
+if command -v vim >/dev/null; then
+  expect "vim" vim -N -u NONE -i NONE -es -c 'set writebackup backupcopy=no' -c 's/again/by vim/' -c wq "$MNT/saved"
+  expect_equal "after vim" "$(known "$MNT/saved")" "$ours"
+  expect_equal "it did its work" "$(<"$MNT/saved")" "by vim"
+else
+  skip_line "there is no vim here"
+fi
+mv "$MNT/saved" "$MNT/elsewhere" && echo new >"$MNT/saved"
+expect_equal "a name that was no backup's" "$(known "$MNT/saved")" ""
+mv "$MNT/elsewhere" "$MNT/saved"
 remount_vault -o inherit=no
 save "$MNT/saved" "nothing taken over"
 expect_equal "nothing with inherit=no" "$(known "$MNT/saved")" ""

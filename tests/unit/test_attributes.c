@@ -3,6 +3,7 @@
 
 #include "assets.h"
 #include "attributes.h"
+#include "given_up.h"
 
 #define FAVORITE "user.vaultfs.favorite"
 #define HIDDEN "user.vaultfs.hidden"
@@ -454,6 +455,94 @@ static void nothing_known__makes_no_row(void **state)
 	assert_string_equal(get(f, new, FAVORITE), "1");
 }
 
+/* ---- names given up for a backup ---- */
+
+static void name_given_up__and_taken_again_passes_on(void **state)
+{
+	static const struct {
+		const char *backup; /* what "file" is renamed to */
+		bool renamed;       /* taken by a rename, else made */
+		bool passed_on;
+	} cases[] = {
+		{ "file~", false, true },    { "file~", true, true },   { "file.bak", true, true },
+		{ "file.~1~", false, true }, { "fil", false, false },   { "other", false, false },
+		{ "other", true, false },    { ".file~", true, false },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint64_t old = known_file(f, "file"), new;
+
+		new = cases[i].renamed ? fixture_file(f, VAULT_ROOT_ID, "new") : 0;
+		assert_int_equal(replace(f, "file", cases[i].backup, VAULT_RENAME_INHERIT), 0);
+		if (cases[i].renamed)
+			assert_int_equal(replace(f, "new", "file", VAULT_RENAME_INHERIT), 0);
+		else
+			new = fixture_file(f, VAULT_ROOT_ID, "file");
+		if (cases[i].passed_on)
+			assert_known(f, new);
+		else
+			assert_string_equal(list(f, new), "");
+		assert_known(f, old);
+		assert_int_equal(CHANGE(f, vault_unlink(f->vault, VAULT_ROOT_ID, cases[i].backup, NULL)), 0);
+		assert_int_equal(CHANGE(f, vault_unlink(f->vault, VAULT_ROOT_ID, "file", NULL)), 0);
+	}
+}
+
+static void name_given_up__is_forgotten(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t old = known_file(f, "file"), other = fixture_directory(f, VAULT_ROOT_ID, "d"), new;
+
+	/* In another directory. */
+	assert_int_equal(replace(f, "file", "file~", VAULT_RENAME_INHERIT), 0);
+	assert_string_equal(list(f, fixture_file(f, other, "file")), "");
+	/* After a while. */
+	f->vault->given_up->names[0].at_ns -= GIVEN_UP_NS + 1;
+	new = fixture_file(f, VAULT_ROOT_ID, "file");
+	assert_string_equal(list(f, new), "");
+	/* When it was told once. */
+	assert_int_equal(CHANGE(f, vault_unlink(f->vault, VAULT_ROOT_ID, "file", NULL)), 0);
+	assert_int_equal(replace(f, "file~", "file", VAULT_RENAME_INHERIT), 0);
+	assert_int_equal(replace(f, "file", "file~", VAULT_RENAME_INHERIT), 0);
+	assert_known(f, fixture_file(f, VAULT_ROOT_ID, "file"));
+	assert_int_equal(CHANGE(f, vault_unlink(f->vault, VAULT_ROOT_ID, "file", NULL)), 0);
+	assert_string_equal(list(f, fixture_file(f, VAULT_ROOT_ID, "file")), "");
+	/* When the file itself has the name again, or is gone. */
+	assert_int_equal(CHANGE(f, vault_unlink(f->vault, VAULT_ROOT_ID, "file", NULL)), 0);
+	assert_int_equal(replace(f, "file~", "file", VAULT_RENAME_INHERIT), 0);
+	assert_int_equal(replace(f, "file", "file~", VAULT_RENAME_INHERIT), 0);
+	assert_int_equal(replace(f, "file~", "file", VAULT_RENAME_INHERIT), 0);
+	assert_known(f, old);
+	assert_int_equal(replace(f, "file", "file~", VAULT_RENAME_INHERIT), 0);
+	assert_int_equal(CHANGE(f, vault_unlink(f->vault, VAULT_ROOT_ID, "file~", NULL)), 0);
+	assert_int_equal(CHANGE(f, vault_purge(f->vault, old)), 0);
+	assert_string_equal(list(f, fixture_file(f, VAULT_ROOT_ID, "file")), "");
+	/* When others did the same meanwhile: a few are remembered. */
+	(void)known_file(f, "first");
+	assert_int_equal(replace(f, "first", "first~", VAULT_RENAME_INHERIT), 0);
+	for (unsigned i = 0; i < GIVEN_UP_MAX; i++) {
+		char name[2][8];
+
+		(void)snprintf(name[0], sizeof(name[0]), "%u", i);
+		(void)snprintf(name[1], sizeof(name[1]), "%u~", i);
+		(void)known_file(f, name[0]);
+		assert_int_equal(replace(f, name[0], name[1], VAULT_RENAME_INHERIT), 0);
+	}
+	assert_string_equal(list(f, fixture_file(f, VAULT_ROOT_ID, "first")), "");
+	assert_known(f, fixture_file(f, VAULT_ROOT_ID, "7"));
+}
+
+static void name_given_up__to_a_plain_rename_passes_nothing_on(void **state)
+{
+	struct fixture *f = *state;
+
+	(void)known_file(f, "file");
+	assert_int_equal(replace(f, "file", "file~", 0), 0);
+	assert_string_equal(list(f, fixture_file(f, VAULT_ROOT_ID, "file")), "");
+	assert_null(f->vault->given_up);
+}
+
 /* ---- rows ---- */
 
 static void asset_rows__tell_that_there_was_something(void **state)
@@ -539,6 +628,9 @@ int main(void)
 		FIXTURE_TEST(plain_rename__passes_nothing_on),
 		FIXTURE_TEST(other_names__of_the_old_file_keep_what_is_known),
 		FIXTURE_TEST(nothing_known__makes_no_row),
+		FIXTURE_TEST(name_given_up__and_taken_again_passes_on),
+		FIXTURE_TEST(name_given_up__is_forgotten),
+		FIXTURE_TEST(name_given_up__to_a_plain_rename_passes_nothing_on),
 		FIXTURE_TEST(purge__leaves_no_row),
 		FIXTURE_TEST(all_of_it__is_there_after_opening_and_after_a_rebuild),
 	};
