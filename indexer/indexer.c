@@ -9,6 +9,7 @@
 #include "queue.h"
 
 #include "auto.h"
+#include "library.h"
 #include "log.h"
 #include "vault.h"
 
@@ -196,9 +197,11 @@ static void store_findings(struct indexer *indexer, const struct finding *findin
 	if (n == 0)
 		return;
 	vault_change_begin(indexer->vault, 0);
-	for (size_t i = 0; i < n; i++)
-		(void)vault_set_mime(indexer->vault, findings[i].id,
-				     findings[i].mime); /* gone, or logged there */
+	for (size_t i = 0; i < n; i++) {
+		const struct vault_content content = { .mime = findings[i].mime };
+
+		(void)vault_set_content(indexer->vault, findings[i].id, &content); /* gone, or logged there */
+	}
 	vault_change_end(indexer->vault);
 }
 

@@ -36,6 +36,7 @@ static const struct attribute {
 	{ VAULTFS "kind", FINDING, FINDING_KIND },
 	{ VAULTFS "sha256", FINDING, FINDING_SHA256 },
 	{ VAULTFS "media", FINDING, FINDING_MEDIA },
+	{ VAULTFS "error", FINDING, FINDING_ERROR },
 	{ VAULTFS "quality", QUALITY, 0 },
 	{ VAULTFS "chunks", COUNT, COUNT_CHUNKS },
 	{ VAULTFS "stored", COUNT, COUNT_STORED },

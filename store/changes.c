@@ -20,7 +20,7 @@ enum {
 #define JOBS_OF_STALE                                                                                      \
 	"INSERT INTO jobs (kind, inode_id, state, queued) SELECT 'index', i.id, 'waiting', ?1 FROM inodes i " \
 	"LEFT JOIN content c ON c.inode_id = i.id WHERE i.mode & 61440 = 32768 AND i.nlink > 0 "              \
-	"AND (c.inode_id IS NULL OR c.indexed_at < i.ctime) "                                                 \
+	"AND (c.inode_id IS NULL OR c.indexed_at < i.ctime OR (c.sha256 IS NULL AND c.error IS NULL)) "       \
 	"AND NOT EXISTS (SELECT 1 FROM derived d WHERE d.derived_id = i.id)"
 #define JOBS_CONFLICT " ON CONFLICT (kind, inode_id) WHERE kind <> 'paths' DO NOTHING"
 
@@ -53,7 +53,8 @@ struct changes {
 	uint64_t all_generation;	/* the last one that touched everything */
 	uint64_t ring[RING_SIZE];	/* ring[g % RING_SIZE]: whose change was generation g */
 	struct id_set search, content;	/* gathered for the next commit */
-	size_t n_search_flushed, n_content_flushed;	/* when they were written into the open transaction */
+	struct id_set queued;		/* of content: their jobs stand in the open transaction, and go with it if it is given up */
+	size_t n_search_flushed;	/* when they were written into the open transaction */
 	bool overflow;			/* more was gathered than fits */
 };
 
@@ -232,15 +233,54 @@ static int run_for_commit(struct vault *vault, int which)
 	return db_run(&vault->db, all);
 }
 
+int changes_queue_stale_locked(struct vault *vault)
+{
+	return run_for_commit(vault, Q_JOBS_STALE);
+}
+
 int changes_queue_all_locked(struct vault *vault)
 {
 	int r = run_for_commit(vault, Q_SEARCH_ALL);
 
-	return r < 0 ? r : run_for_commit(vault, Q_JOBS_STALE);
+	return r < 0 ? r : changes_queue_stale_locked(vault);
+}
+
+/* False: not all of them fit. */
+static bool set_move(struct id_set *from, struct id_set *to)
+{
+	bool fits = true;
+
+	if (to->n == 0) {
+		set_clear(to);
+		*to = *from;
+		*from = (struct id_set){ .places = NULL };
+		return true;
+	}
+	for (size_t i = 0; i < from->n_places; i++)
+		fits &= from->places[i] == 0 || set_add(to, from->places[i]);
+	set_clear(from);
+	return fits;
+}
+
+/* A job is written once a commit at most: it may be done before that. */
+static int queue_content(struct vault *vault, struct changes *c)
+{
+	int r = c->content.n > 0 ? put_all(vault, &c->content, Q_JOB_PUT) : 0;
+
+	if (r == 0 && c->content.n > 0)
+		c->overflow |= !set_move(&c->content, &c->queued);
+	return r;
+}
+
+int changes_queue_content_locked(struct vault *vault)
+{
+	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&vault->changes->lock);
+
+	return queue_content(vault, vault->changes);
 }
 
 /* The hook adds nothing meanwhile: it tells of none of these tables. changes_content() may come at any time. */
-static int flush(struct vault *vault, bool replayed)
+int changes_flush_locked(struct vault *vault)
 {
 	struct changes *c = vault->changes;
 	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&c->lock);
@@ -249,21 +289,25 @@ static int flush(struct vault *vault, bool replayed)
 	if (r == 0)
 		r = put_all(vault, &c->search, Q_SEARCH_PUT);
 	if (r == 0)
-		r = replayed ? put_all(vault, &c->search, Q_JOB_PUT_STALE) : put_all(vault, &c->content, Q_JOB_PUT);
+		r = queue_content(vault, c);
 	c->n_search_flushed = c->search.n;
-	if (!replayed)
-		c->n_content_flushed = c->content.n;
 	return r;
-}
-
-int changes_flush_locked(struct vault *vault)
-{
-	return flush(vault, false);
 }
 
 int changes_flush_replayed_locked(struct vault *vault)
 {
-	return flush(vault, true);
+	struct changes *c = vault->changes;
+	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&c->lock);
+	int r;
+
+	c->overflow |= !set_move(&c->queued, &c->content);	/* the transaction that had their jobs is gone */
+	r = c->overflow ? changes_queue_all_locked(vault) : 0;
+	if (r == 0)
+		r = put_all(vault, &c->search, Q_SEARCH_PUT);
+	if (r == 0)
+		r = put_all(vault, &c->search, Q_JOB_PUT_STALE);
+	c->n_search_flushed = c->search.n;
+	return r;
 }
 
 /* What came behind the flush stays, and with it the rest: to queue it twice does no harm. */
@@ -274,8 +318,7 @@ void changes_flushed_locked(struct vault *vault)
 
 	if (c->search.n == c->n_search_flushed)
 		set_clear(&c->search);
-	if (c->content.n == c->n_content_flushed)
-		set_clear(&c->content);
+	set_clear(&c->queued);
 	c->overflow = false;
 	(void)held;
 }
@@ -298,6 +341,7 @@ void changes_free(struct changes *changes)
 		return;
 	set_clear(&changes->search);
 	set_clear(&changes->content);
+	set_clear(&changes->queued);
 	(void)pthread_mutex_destroy(&changes->lock);
 	free(changes);
 }

@@ -31,6 +31,10 @@ void changes_touch_all_locked(struct vault *vault, bool rules);
 /* The content of file `id` changed, and its last handle was closed: an indexer's job follows. No lock needed. */
 void changes_content(struct vault *vault, uint64_t id);
 
+/* Write the jobs of what changes_content() was told into the open transaction now: for an indexer that does not want to
+ * wait for the commit. */
+int changes_queue_content_locked(struct vault *vault);
+
 /* Into the open transaction: rows of search_queue and jobs for what was gathered. Once committed, changes_flushed_locked().
  * Where the commit fails it is called again with the next one. */
 int changes_flush_locked(struct vault *vault);
@@ -41,6 +45,9 @@ void changes_flushed_locked(struct vault *vault);
 
 /* Everything, as after a rebuild: all inodes into search_queue, and jobs for files that nobody has looked at. */
 int changes_queue_all_locked(struct vault *vault);
+
+/* Jobs for files that changed since somebody looked at them, or never were looked at. */
+int changes_queue_stale_locked(struct vault *vault);
 
 /* Moves when tags or their rules change: who keeps a picture of them makes it anew. Lock-free. */
 uint64_t changes_rules_generation(const struct vault *vault);

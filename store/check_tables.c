@@ -52,7 +52,8 @@ static const struct claim claims[] = {
 		"   printf('link count %d, with %d directories in it', nlink, n_below)"
 		" WHEN NOT is_directory AND nlink <> n_names THEN printf('link count %d, and %d names', nlink, n_names)"
 		" END AS text FROM (SELECT i.id AS inode, i.nlink, " IS_DIRECTORY("i.mode") " AS is_directory,"
-		"  (SELECT count(*) FROM entries e WHERE e.inode_id = i.id) AS n_names,"
+		"  (SELECT count(*) FROM entries e WHERE e.inode_id = i.id) +"
+		"  (SELECT count(*) FROM derived v WHERE v.derived_id = i.id) AS n_names,"
 		"  CASE WHEN " IS_DIRECTORY("i.mode") " THEN (SELECT count(*) FROM entries e CROSS JOIN inodes c WHERE e.directory_id = i.id"
 		"   AND c.id = e.inode_id AND " IS_DIRECTORY("c.mode") ") END AS n_below FROM inodes i)") },
 	{ "entry", BROKEN("SELECT e.directory_id AS inode, CASE"
@@ -97,6 +98,12 @@ static const struct claim claims[] = {
 		" WHERE name GLOB 'system.posix_acl_*') AND NOT EXISTS (SELECT 1 FROM settings WHERE key = 'posix_acls' AND value = 1)" },
 	{ "content", "SELECT c.inode_id, 'what the indexer found, of an inode that is not there' FROM content c"
 		" WHERE NOT EXISTS (SELECT 1 FROM inodes i WHERE i.id = c.inode_id)" },
+	{ "derived", BROKEN("SELECT v.inode_id AS inode, CASE"
+		" WHEN i.id IS NULL OR NOT " IS_FILE("i.mode") " THEN 'a thumbnail or preview, but no file it was made from'"
+		" WHEN d.id IS NULL OR NOT " IS_FILE("d.mode") " THEN printf('its thumbnail or preview, inode %d, is no file', v.derived_id)"
+		" WHEN v.kind NOT IN (1, 2) OR v.number NOT BETWEEN 1 AND 255"
+		"   THEN printf('an impossible thumbnail or preview: kind %d, number %d', v.kind, v.number)"
+		" END AS text FROM derived v LEFT JOIN inodes i ON i.id = v.inode_id LEFT JOIN inodes d ON d.id = v.derived_id") },
 	{ "asset", "SELECT a.inode_id, 'notes or a rating, of an inode that is not there' FROM assets a"
 		" WHERE NOT EXISTS (SELECT 1 FROM inodes i WHERE i.id = a.inode_id)" },
 	{ "tag", BROKEN("SELECT a.inode_id AS inode, CASE WHEN i.id IS NULL THEN 'a tag of an inode that is not there'"

@@ -396,6 +396,7 @@ ssize_t vault_read(struct vault_file *file, uint64_t offset, void *buffer, size_
 	uint64_t file_size = live_size(inode);
 	size_t done = 0;
 
+	vault_note_activity(inode->vault);
 	if (offset >= file_size)
 		return 0;
 	if (size > file_size - offset)

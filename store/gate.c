@@ -55,6 +55,7 @@ static int enter_locked(struct committer *c, size_t n_bytes)
 			return 0;
 	}
 	c->n_active++;
+	vault_note_activity(c->vault);
 	return 1;
 }
 

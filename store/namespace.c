@@ -11,16 +11,20 @@
 
 #include "attributes.h"
 #include "commit.h"
+#include "derived.h"
 #include "directories.h"
 #include "entries.h"
 #include "file.h"
 #include "inode_acl.h"
 #include "inodes.h"
+#include "jobs.h"
 #include "live.h"
 #include "locations.h"
 #include "manifest.h"
 #include "namespace.h"
 #include "xattrs.h"
+
+#define DERIVED_AT_ONCE 16 /* inodes made from a file that are purged with it; more are found by vault_orphans() */
 
 int directory_get_locked(struct vault *vault, uint64_t id, struct inode *ret)
 {
@@ -217,6 +221,8 @@ int vault_setattr(struct vault *vault, uint64_t id, unsigned set, const struct v
 		apply(&inode.attr, set, values);
 		if (r == 0)
 			r = inode_put_locked(vault, &inode.attr);
+		if (r == 0 && set & (VAULT_SET_MODE | VAULT_SET_UID | VAULT_SET_GID))
+			r = derived_follow_locked(vault, &inode.attr);
 		if (r == 0 && all.db)
 			r = savepoint_commit(&all);
 		if (r < 0)
@@ -443,24 +449,17 @@ int vault_rmdir(struct vault *vault, uint64_t parent, const char *name, struct v
 	return r;
 }
 
-int vault_purge(struct vault *vault, uint64_t id)
+/* The inode and what is known of it. *ret_derived: what was made from it, without a link from now on. */
+static int delete_locked(struct vault *vault, const struct inode *inode, uint64_t ret_derived[DERIVED_AT_ONCE])
 {
-	AUTO(unlock) pthread_mutex_t *held = NULL;
 	AUTO(savepoint) struct savepoint all = { 0 };
-	struct inode inode;
-	int r = commit_lock(vault, &held);
+	const uint64_t id = inode->attr.id;
+	int n_derived = 0;
+	int r = savepoint_begin(&vault->db, &all);
 
-	if (r == 0)
-		r = inode_get_locked(vault, id, &inode);
-	if (r < 0)
-		return r;
-	if (inode.attr.nlink > 0 || live_is_busy(vault, id))
-		return -EBUSY;
-
-	r = savepoint_begin(&vault->db, &all);
-	if (r == 0 && S_ISREG(inode.attr.mode) && inode.manifest_id != 0)
-		r = manifest_drop_locked(vault, inode.manifest_id);
-	if (r == 0 && S_ISLNK(inode.attr.mode))
+	if (r == 0 && S_ISREG(inode->attr.mode) && inode->manifest_id != 0)
+		r = manifest_drop_locked(vault, inode->manifest_id);
+	if (r == 0 && S_ISLNK(inode->attr.mode))
 		r = symlink_delete_locked(vault, id);
 	if (r == 0)
 		r = xattrs_forget_locked(vault, id);
@@ -469,10 +468,46 @@ int vault_purge(struct vault *vault, uint64_t id)
 	if (r == 0)
 		r = origin_forget_locked(vault, id);
 	if (r == 0)
+		r = jobs_forget_locked(vault, id);
+	if (r == 0)
+		r = n_derived = derived_release_locked(vault, id, ret_derived, DERIVED_AT_ONCE);
+	if (r >= 0)
 		r = inode_delete_locked(vault, id);
 	if (r == 0)
 		r = savepoint_commit(&all);
-	if (r == 0)
+	return r < 0 ? r : n_derived;
+}
+
+static int purge_one_locked(struct vault *vault, uint64_t id, uint64_t ret_derived[DERIVED_AT_ONCE])
+{
+	struct inode inode;
+	int r = inode_get_locked(vault, id, &inode);
+
+	if (r < 0)
+		return r;
+	if (inode.attr.nlink > 0 || live_is_busy(vault, id))
+		return -EBUSY;
+	r = delete_locked(vault, &inode, ret_derived);
+	if (r >= 0)
 		live_forget(vault, id);
 	return r;
+}
+
+int inode_purge_locked(struct vault *vault, uint64_t id)
+{
+	uint64_t derived[DERIVED_AT_ONCE], deeper[DERIVED_AT_ONCE];
+	int n = purge_one_locked(vault, id, derived);
+
+	/* One that is read, or was given a name, stays; nothing is made from these, whatever a forged table says. */
+	for (int i = 0; i < n; i++)
+		(void)purge_one_locked(vault, derived[i], deeper);
+	return n < 0 ? n : 0;
+}
+
+int vault_purge(struct vault *vault, uint64_t id)
+{
+	AUTO(unlock) pthread_mutex_t *held = NULL;
+	int r = commit_lock(vault, &held);
+
+	return r < 0 ? r : inode_purge_locked(vault, id);
 }

@@ -16,4 +16,7 @@ int directory_changed_locked(struct vault *vault, struct inode *directory, int64
 /* A file has one name less, a directory is removed: nlink and ctime. Written to the row. */
 int inode_lose_name_locked(struct vault *vault, struct inode *inode, int64_t now);
 
+/* vault_purge() in a savepoint of its own. */
+int inode_purge_locked(struct vault *vault, uint64_t id);
+
 #endif

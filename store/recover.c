@@ -11,6 +11,7 @@
 #include "codec.h"
 #include "commit_record.h"
 #include "directories.h"
+#include "jobs.h"
 #include "journal.h"
 #include "kill_point.h"
 #include "picture.h"
@@ -410,6 +411,8 @@ static int derive(struct vault *vault, struct changeset_effects *effects)
 
 	if (r == 0 && effects->tags)
 		r = tag_counts_rebuild_locked(vault);
+	if (r == 0)
+		r = jobs_recover_locked(vault);
 	if (r == 0)
 		r = changes_flush_replayed_locked(vault);
 	*effects = (struct changeset_effects){ .directories = false };

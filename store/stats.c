@@ -6,6 +6,7 @@
 
 enum {
 	Q_INODES,
+	Q_DERIVED,
 	Q_CHUNKS,
 	Q_TAGS,
 	N_QUERIES,
@@ -14,6 +15,7 @@ enum {
 /* Whole tables are read, which is what they are for. */
 static const char *const sql[N_QUERIES] = {
 	[Q_INODES] = "SELECT mode & 61440, count(*), coalesce(sum(mapped), 0) FROM inodes WHERE nlink > 0 GROUP BY 1",
+	[Q_DERIVED] = "SELECT count(*), coalesce(sum(i.mapped), 0) FROM derived d CROSS JOIN inodes i WHERE i.id = d.derived_id",
 	[Q_CHUNKS] = "SELECT refs > 0, count(*), coalesce(sum(raw_size), 0), coalesce(sum(stored_size), 0) FROM chunks GROUP BY 1",
 	[Q_TAGS] = "SELECT count(*) FROM tags",
 };
@@ -38,6 +40,21 @@ static int count_inodes(struct vault *vault, struct vault_stats *ret)
 		}
 	}
 	return r;
+}
+
+/* They have been counted with the files. */
+static int count_derived(struct vault *vault, struct vault_stats *ret)
+{
+	AUTO(query) sqlite3_stmt *row = db_query(&vault->db, DB_SET_stats, Q_DERIVED);
+	int r = db_step(&vault->db, row);
+
+	if (r <= 0)
+		return r;
+	ret->n_derived = column_u64(row, 0);
+	ret->derived_bytes = column_u64(row, 1);
+	ret->n_files -= ret->n_derived < ret->n_files ? ret->n_derived : ret->n_files;	/* less only in a damaged vault */
+	ret->logical_bytes -= ret->derived_bytes < ret->logical_bytes ? ret->derived_bytes : ret->logical_bytes;
+	return 0;
 }
 
 static int count_chunks(struct vault *vault, struct vault_stats *ret)
@@ -89,6 +106,8 @@ int vault_stats(struct vault *vault, struct vault_stats *ret)
 	for (uint64_t n = packs_next(vault->packs, 0); n; n = packs_next(vault->packs, n))
 		ret->n_packs++;
 	r = count_inodes(vault, ret);
+	if (r == 0)
+		r = count_derived(vault, ret);
 	if (r == 0)
 		r = count_chunks(vault, ret);
 	return r == 0 ? count_tags(vault, ret) : r;

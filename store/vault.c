@@ -27,7 +27,9 @@
 #include "directories.h"
 #include "gc.h"
 #include "inodes.h"
+#include "jobs.h"
 #include "kill_point.h"
+#include "library.h"
 #include "live.h"
 #include "lock.h"
 #include "picture.h"
@@ -74,6 +76,11 @@ void vault_tune_process(void)
 	(void)mallopt(M_TRIM_THRESHOLD, 32 << 20);
 	(void)mallopt(M_ARENA_MAX, 4);
 	(void)signal(SIGXFSZ, SIG_IGN);
+}
+
+uint64_t vault_activity(const struct vault *vault)
+{
+	return atomic_load_explicit(&vault->activity, memory_order_relaxed);
 }
 
 bool vault_is_read_only(const struct vault *vault)
@@ -520,6 +527,8 @@ static int start_writing(struct vault *vault)
 	r = commit_begin_locked(vault);
 	if (r == 0)
 		r = gc_drop_missing_locked(vault);
+	if (r == 0)
+		r = jobs_recover_locked(vault);
 	return r == 0 ? commit_write_locked(vault) : r;
 }
 

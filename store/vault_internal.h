@@ -51,6 +51,7 @@ struct vault {
 	void (*changed)(void *context, uint64_t id);	/* vault_on_content_changed() */
 	void *changed_context;
 
+	_Atomic uint64_t activity;	/* vault_activity(); orders nothing */
 	_Atomic bool read_only;		/* only ever becomes true */
 	_Atomic bool changes_lost;	/* read-only, and rows are as they were at an earlier moment; only ever becomes true */
 	_Atomic bool scarce;		/* the disk below has little room left: commits are small, and looked after more closely */
@@ -72,6 +73,12 @@ static inline uint64_t vault_new_id_locked(struct vault *vault)
 static inline uint64_t vault_new_chunk_id_locked(struct vault *vault)
 {
 	return vault->state.next_chunk_id++;
+}
+
+/* Something was asked of the vault. */
+static inline void vault_note_activity(struct vault *vault)
+{
+	atomic_fetch_add_explicit(&vault->activity, 1, memory_order_relaxed);	/* a count for who looks now and then */
 }
 
 /* "VAULT/NAME", malloc'ed; NULL without memory (logged). */

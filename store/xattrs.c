@@ -11,6 +11,7 @@
 
 #include "attributes.h"
 #include "commit.h"
+#include "derived.h"
 #include "inode_acl.h"
 #include "inodes.h"
 #include "state.h"
@@ -361,6 +362,8 @@ static int set_acl_locked(struct vault *vault, struct inode *inode, const struct
 	kept = r == 2;
 	/* cp and tar set lists that say no more than the mode: those must not make every look-up slower. */
 	r = kept ? remember_locked(vault, name) : 0;
+	if (r == 0)
+		r = derived_follow_locked(vault, &inode->attr);
 	if (r == 0)
 		r = changed_locked(vault, inode, &all);
 	if (r == 0 && kept)

@@ -41,7 +41,7 @@ static int find_out(const struct target *target, struct findings *ret)
 		       u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14],
 		       u[15]);
 	/* Chunks that only a running write has stored make "unique" exceed "logical" for a moment. */
-	ret->saved_by_dedup = difference(ret->stats.logical_bytes, ret->stats.chunk_bytes);
+	ret->saved_by_dedup = difference(ret->stats.logical_bytes + ret->stats.derived_bytes, ret->stats.chunk_bytes);
 	ret->saved_by_compression = difference(ret->stats.chunk_bytes, ret->stats.stored_bytes);
 	return 0;
 }
@@ -62,6 +62,8 @@ static int print_json(const struct findings *f)
 	json_put_number(&r, object, "directories", s->n_directories);
 	json_put_number(&r, object, "others", s->n_other);
 	json_put_number(&r, object, "logical_bytes", s->logical_bytes);
+	json_put_number(&r, object, "derived", s->n_derived);
+	json_put_number(&r, object, "derived_bytes", s->derived_bytes);
 	json_put_number(&r, object, "unique_bytes", s->chunk_bytes);
 	json_put_number(&r, object, "stored_bytes", s->stored_bytes);
 	json_put_number(&r, object, "dedup_saved_bytes", f->saved_by_dedup);
@@ -93,11 +95,14 @@ static void print_table(const struct findings *f)
 		     text_from_items(s->n_other, "other", "others").text);
 	(void)printf("Content       %10s  what the files say they hold\n",
 		     text_from_size(s->logical_bytes).text);
+	if (s->n_derived > 0)
+		(void)printf("Derived       %10s  in %s\n", text_from_size(s->derived_bytes).text,
+			     text_from_items(s->n_derived, "thumbnail or preview", "thumbnails and previews").text);
 	(void)printf("Unique        %10s  in %s; deduplication saves %s (%s)\n",
 		     text_from_size(s->chunk_bytes).text,
 		     text_from_items(s->n_chunks, "chunk", "chunks").text,
 		     text_from_size(f->saved_by_dedup).text,
-		     text_from_share(f->saved_by_dedup, s->logical_bytes).text);
+		     text_from_share(f->saved_by_dedup, s->logical_bytes + s->derived_bytes).text);
 	(void)printf("Stored        %10s  compression saves %s (%s)\n", text_from_size(s->stored_bytes).text,
 		     text_from_size(f->saved_by_compression).text,
 		     text_from_share(f->saved_by_compression, s->chunk_bytes).text);

@@ -310,4 +310,112 @@ static inline void auto_vault_snapshot(struct vault_snapshot **snapshot)
 	vault_snapshot_unref(*snapshot);
 }
 
+/* ---- jobs: what the indexer has yet to do ----
+ * A file whose content changed gets a job with the commit that holds the change; one that is changed again while it is
+ * looked into is begun anew. Jobs outlive a crash: those that were being done wait again when the vault is opened. */
+
+enum vault_job_state { VAULT_JOB_WAITING, VAULT_JOB_RUNNING, VAULT_JOB_FAILED };
+
+struct vault_job {
+	uint64_t id;		/* its place in the line; changes when it is put to the end */
+	uint64_t inode;		/* the file, which may be gone */
+	enum vault_job_state state;
+	bool asked;		/* somebody asked for it: to be done in full, even if the file is as it was */
+	unsigned progress;	/* percent */
+	unsigned attempts;	/* that failed */
+	char error[80];		/* what the last of them failed with; "" none did. Only from vault_jobs() */
+};
+
+/* Claim the job that has waited for the longest time.  1, or 0 there is none.  [change] */
+int vault_job_next(struct vault *vault, struct vault_job *ret);
+
+/* How far a claimed job is. No commit is made for its sake.  [change] */
+int vault_job_progress(struct vault *vault, const struct vault_job *job, unsigned percent);
+
+/* A claimed job is done. 1, or 0 when the file was changed meanwhile, or asked for again: it waits for its turn.  [change] */
+int vault_job_done(struct vault *vault, const struct vault_job *job);
+
+/* Put a claimed job to the end of the line: it could not be done now.  [change] */
+int vault_job_again(struct vault *vault, const struct vault_job *job);
+
+/* A claimed job failed `attempts` times more. After two in all it is left alone, and the file's content gets the error
+ * VAULT_CONTENT_UNREADABLE; before that it goes to the end of the line. `error`: why, a few words.  [change]
+ *   Returns 1 it is left alone; 0. */
+int vault_job_failed(struct vault *vault, const struct vault_job *job, unsigned attempts, const char *error);
+
+/* Ask for these files to be looked into; up to 20,000. What is no file with a name is passed over. Whoever follows
+ * vault_on_content_changed() is told. Returns how many were queued.  [change] */
+int vault_job_queue(struct vault *vault, const uint64_t *ids, size_t n);
+
+/* Queue all files that nobody has looked into, or that changed since. Reads the whole vault: not for a FUSE thread. [change] */
+int vault_jobs_queue_stale(struct vault *vault);
+
+/* Try again what failed. Returns how many.  [change] */
+int vault_jobs_retry(struct vault *vault);
+
+/* Call `emit` for every job in a state, in the order of the line, until it returns other than 0, which is returned then.
+ * `path` and `job` are borrowed during the call; `path` is NULL where the file has no name. No lock is held in it. */
+int vault_jobs(struct vault *vault, enum vault_job_state state,
+	       int (*emit)(void *context, const struct vault_job *job, const char *path), void *context);
+
+struct vault_jobs_total {
+	uint64_t n_jobs, n_bytes;	/* n_bytes: sum of the files' sizes */
+};
+int vault_jobs_total(struct vault *vault, enum vault_job_state state, struct vault_jobs_total *ret);
+
+/* ---- what the indexer found ---- */
+
+#define VAULT_CONTENT_UNREADABLE "could not be read"
+
+/* What is not known or not there is NULL or 0. */
+struct vault_content {
+	const uint8_t *sha256;	/* 32 bytes: of the whole file */
+	const char *mime;	/* "video/mp4"; at most 255 bytes. The kind follows from it */
+	const char *media_json;	/* at most VAULT_XATTR_MAX bytes */
+	uint32_t width, height;	/* pixels, as shown */
+	uint64_t duration_ms;
+	int64_t taken_at_ns;	/* when the picture was taken or the recording made */
+	const char *error;	/* why something is missing; at most 255 bytes */
+	int64_t read_at_ns;	/* when reading the file began: a later change makes this old; 0 = now */
+};
+
+/* Remember this of a file, in place of all that was known.  [change]  -ENOENT the file is gone; -EINVAL too long, or "". */
+int vault_set_content(struct vault *vault, uint64_t id, const struct vault_content *content);
+
+/* 1 the file was looked into when it had this SHA-256, with success: what was found then is noted as of `read_at_ns`. 0
+ * it has to be looked into.  [change] */
+int vault_content_same(struct vault *vault, uint64_t id, const uint8_t sha256[32], int64_t read_at_ns);
+
+/* The SHA-256 of bytes that come in pieces. */
+struct vault_sha256;
+int vault_sha256_new(struct vault_sha256 **ret);	/* -ENOMEM, -ENOTSUP; logged */
+int vault_sha256_add(struct vault_sha256 *sum, const void *bytes, size_t size);	/* -EIO, logged */
+/* The sum of what was added; another one begins. */
+int vault_sha256_end(struct vault_sha256 *sum, uint8_t ret[32]);
+void vault_sha256_free(struct vault_sha256 *sum);	/* NULL is fine */
+
+/* Reads, writes and changes since the vault was opened, as they are asked for: who works in the background sees by it whether
+ * others do, too. Lock-free. */
+uint64_t vault_activity(const struct vault *vault);
+
+/* ---- derived content: thumbnails and previews ----
+ * A regular inode without an entry, kept by the file it was made from, whose owner and read permissions it has; it goes with
+ * the file. It is opened and read like any other by its id. */
+
+enum vault_derived { VAULT_DERIVED_THUMBNAIL = 1, VAULT_DERIVED_PREVIEW = 2 };
+
+#define VAULT_DERIVED_MAX (16u << 20)	/* bytes of one */
+
+/* Keep `bytes` as number `number` (from 1) of its kind, in place of what was there: all or nothing, also in a crash.
+ * [change, with n_bytes = size]  -ENOENT the file is gone; -EINVAL no regular file, or numbers that cannot be; -EFBIG;
+ * as vault_write(). */
+int vault_set_derived(struct vault *vault, uint64_t id, enum vault_derived kind, unsigned number, const void *bytes,
+		      size_t size);
+
+/* -ENOENT there is none. */
+int vault_get_derived(struct vault *vault, uint64_t id, enum vault_derived kind, unsigned number, struct vault_attr *ret);
+
+/* Give up those of a kind from number `first` on.  [change] */
+int vault_drop_derived(struct vault *vault, uint64_t id, enum vault_derived kind, unsigned first);
+
 #endif

@@ -140,8 +140,9 @@ void vault_uuid(const struct vault *vault, uint8_t ret_uuid[16]);
 struct vault_stats {
 	uint64_t n_files, n_directories, n_other;	/* inodes by kind, other = symlinks, devices, pipes, sockets */
 	uint64_t logical_bytes;		/* sum of the files' mapped bytes (holes do not count) */
+	uint64_t n_derived, derived_bytes;	/* thumbnails and previews, not among the files; their mapped bytes */
 	uint64_t n_chunks, n_dead_chunks;	/* distinct chunks in use; chunks in packs that nothing names any more */
-	uint64_t chunk_bytes;		/* raw bytes of the chunks in use: logical minus this = saved by deduplication */
+	uint64_t chunk_bytes;		/* raw bytes of the chunks in use: logical and derived minus this = saved by deduplication */
 	uint64_t stored_bytes;		/* their bytes in packs: chunk_bytes minus this = saved by compression */
 	uint64_t dead_bytes;		/* stored bytes of dead chunks */
 	uint64_t n_packs, pack_bytes;	/* pack files and their sizes */
@@ -363,8 +364,5 @@ int vault_has_acls(const struct vault *vault);
  * at the vault, but must not block, nor call this function. NULL unsets it: once that has returned it is not running, nor
  * called again. */
 void vault_on_content_changed(struct vault *vault, void (*changed)(void *context, uint64_t id), void *context);
-
-/* Remember a file's MIME type, e.g. "video/mp4"; at most 255 bytes.  [change]  -ENOENT the file is gone. */
-int vault_set_mime(struct vault *vault, uint64_t id, const char *mime);
 
 #endif

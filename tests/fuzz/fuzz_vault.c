@@ -7,6 +7,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "library.h"
+
 /* A call that changes something, in a change of its own. */
 #define CHANGE(vault, call)                     \
 	do {                                    \
@@ -64,7 +66,9 @@ static void fill(struct vault *vault, unsigned round)
 	(void)make(vault, directory, "link", S_IFLNK | 0777, "one");
 	(void)make(vault, directory, "pipe", S_IFIFO | 0600, NULL);
 	CHANGE(vault, vault_link(vault, file, VAULT_ROOT_ID, name + 9, &(struct vault_attr){ 0 }));
-	CHANGE(vault, vault_set_mime(vault, file, "text/plain"));
+	CHANGE(vault, vault_set_content(vault, file, &(struct vault_content){ .mime = "text/plain" }));
+	CHANGE(vault, vault_set_derived(vault, file, VAULT_DERIVED_THUMBNAIL, 1, "a picture", 9));
+	CHANGE(vault, vault_set_derived(vault, file, VAULT_DERIVED_PREVIEW, 1, "a clip", 6));
 	file = make(vault, directory, "gone", S_IFREG | 0600, NULL);
 	put(vault, file, 0, 77 + round, 500);
 	CHANGE(vault, vault_unlink(vault, directory, "gone", &(struct vault_attr){ 0 }));
@@ -195,6 +199,21 @@ static void change_content(struct vault *vault, uint64_t id, uint64_t other, uin
 	vault_file_close(file);
 }
 
+static void change_derived(struct vault *vault, uint64_t id, uint64_t salt)
+{
+	struct vault_job job;
+	struct vault_attr attr;
+
+	(void)vault_get_derived(vault, id, VAULT_DERIVED_THUMBNAIL, 1, &attr);
+	CHANGE(vault, vault_set_derived(vault, id, VAULT_DERIVED_PREVIEW, 1 + (unsigned)(salt % 3), "another clip", 12));
+	CHANGE(vault, vault_drop_derived(vault, id, VAULT_DERIVED_PREVIEW, 2));
+	CHANGE(vault, vault_job_queue(vault, &id, 1));
+	vault_change_begin(vault, 0);
+	if (vault_job_next(vault, &job) > 0)
+		(void)vault_job_failed(vault, &job, 1 + (unsigned)(salt % 2), "it is damaged");
+	vault_change_end(vault);
+}
+
 static void change_names(struct vault *vault, const struct found *found, const struct found *other, uint64_t salt)
 {
 	struct vault_attr attr = { .mode = 0640, .uid = 7, .mtime_ns = -1 };
@@ -221,6 +240,14 @@ static void change_names(struct vault *vault, const struct found *found, const s
 	}
 }
 
+static int note_job(void *context, const struct vault_job *job, const char *path)
+{
+	struct use *use = context;
+
+	FUZZ_CHECK(strlen(job->error) < sizeof(job->error) && (!path || strlen(path) <= VAULT_PATH_MAX));
+	return ++use->n_seen > 200;
+}
+
 static void look_at_all(struct use *use)
 {
 	struct vault *vault = use->vault;
@@ -233,6 +260,8 @@ static void look_at_all(struct use *use)
 	(void)vault_stats(vault, &stats);
 	(void)vault_space(vault, &space);
 	(void)vault_orphans(vault, 0, orphans, 4);
+	(void)vault_jobs(vault, VAULT_JOB_WAITING, note_job, use);
+	(void)vault_jobs(vault, VAULT_JOB_FAILED, note_job, use);
 	(void)vault_resolve(vault, "directory 0/one", &attr);
 	for (size_t i = 0; i < use->n; i++) {
 		read_attributes(vault, &use->found[i]);
@@ -252,6 +281,7 @@ void fuzz_use_vault(struct vault *vault, uint64_t salt)
 		const struct found *found = &use.found[i], *other = &use.found[(i + salt) % use.n];
 
 		change_content(vault, found->id, i % 2 ? made : other->id, salt + i * 7);
+		change_derived(vault, found->id, salt + i);
 		change_names(vault, found, other, salt / 3 + i);
 	}
 	(void)vault_sync(vault);

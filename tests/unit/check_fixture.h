@@ -89,6 +89,7 @@ static inline uint64_t fill_names(struct fixture *f)
 	set_list(f, b, "system.posix_acl_access");
 	set_list(f, b, "system.posix_acl_default");
 	assert_int_equal(CHANGE(f, vault_set_mime(f->vault, file, "text/plain")), 0);
+	assert_int_equal(CHANGE(f, vault_set_derived(f->vault, file, VAULT_DERIVED_THUMBNAIL, 1, "JPEG", 4)), 0);
 	return file;
 }
 

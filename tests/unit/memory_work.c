@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "digest.h"
+#include "library.h"
 #include "picture.h"
 
 /* A call that changes something, in a change of its own. */
@@ -120,9 +121,46 @@ static int do_custom(struct work *w)
 	return set(w, "user.vaultfs.custom", "{\"a\": [1, 2]}");
 }
 
-static int do_mime(struct work *w)
+static int do_content(struct work *w)
 {
-	return CHANGE(vault_set_mime(w->vault, w->file, "text/plain"));
+	static const uint8_t sha256[32] = { 1 };
+	const struct vault_content found = { .sha256 = sha256, .mime = "text/plain", .media_json = "{}" };
+
+	return CHANGE(vault_set_content(w->vault, w->file, &found));
+}
+
+static int do_sum(struct work *w)
+{
+	struct vault_sha256 *sum = NULL;
+	uint8_t sha256[32];
+	int r = vault_sha256_new(&sum);
+
+	(void)w;
+	if (r == 0)
+		r = vault_sha256_add(sum, content(), 1000);
+	if (r == 0)
+		r = vault_sha256_end(sum, sha256);
+	vault_sha256_free(sum);
+	return r;
+}
+
+static int do_job(struct work *w)
+{
+	struct vault_job job;
+	int r = CHANGE(vault_job_queue(w->vault, &w->file, 1));
+
+	if (r >= 0)
+		r = CHANGE(vault_job_next(w->vault, &job));
+	if (r == 0)
+		return -EPROTO;
+	if (r > 0)
+		r = CHANGE(vault_job_failed(w->vault, &job, 2, "it was tried"));
+	return r < 0 ? r : 0;
+}
+
+static int do_derived(struct work *w)
+{
+	return CHANGE(vault_set_derived(w->vault, w->file, VAULT_DERIVED_THUMBNAIL, 1, content(), 30000));
 }
 
 static int do_acl(struct work *w)
@@ -263,7 +301,10 @@ const struct work_step work_steps[] = {
 	{ "set a comment", do_comment, true, false },
 	{ "set a rating", do_rating, true, false },
 	{ "set a value in JSON", do_custom, true, false },
-	{ "set a type", do_mime, false, false },
+	{ "say what is in it", do_content, false, false },
+	{ "add up", do_sum, false, false },
+	{ "do a job", do_job, false, false },
+	{ "keep a thumbnail", do_derived, false, false },
 	{ "set an access list", do_acl, true, false },
 	{ "list attributes", do_list, false, false },
 	{ "remove an attribute", do_remove_xattr, true, false },

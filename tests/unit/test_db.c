@@ -20,6 +20,7 @@ static const struct {
 	const char *why;
 } scans[] = {
 	{ "SELECT mode & 61440, count(*)", "statistics count all inodes" },
+	{ "SELECT count(*), coalesce(sum(i.mapped)", "statistics count all that is derived" },
 	{ "SELECT refs > 0, count(*)", "statistics count all chunks" },
 	{ "SELECT count(*) FROM tags", "statistics count all tags" },
 	{ "SELECT id, inode_id, progress FROM jobs", "jobs are few: a large rename each" },

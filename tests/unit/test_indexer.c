@@ -9,6 +9,7 @@
 
 #include "helper.h"
 #include "indexer.h"
+#include "library.h"
 #include "queue.h"
 #include "vault.h"
 
@@ -209,8 +210,10 @@ void vault_change_end(struct vault *vault)
 	(void)pthread_mutex_unlock(&vault->lock);
 }
 
-int vault_set_mime(struct vault *vault, uint64_t id, const char *mime)
+int vault_set_content(struct vault *vault, uint64_t id, const struct vault_content *content)
 {
+	const char *mime = content->mime;
+
 	(void)pthread_mutex_lock(&vault->lock);
 	assert_true(vault->changing);
 	(void)snprintf(vault->mime[id], sizeof(vault->mime[id]), "%s", mime);
