@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "functions.h"
 #include "log.h"
 #include "schema.h"
 #include "vfs.h"
@@ -152,6 +153,18 @@ static int prepare(struct db *db, const char *sql, sqlite3_stmt **ret)
 	return db_errno(db, code, sql);
 }
 
+int db_prepare_set(struct db *db, enum db_set set)
+{
+	int r = 0;
+
+	db->statements[set] = calloc(sets[set]->n + 1, sizeof(sqlite3_stmt *));
+	if (!db->statements[set])
+		return log_err(-ENOMEM, "%s: no memory for its statements", db->path);
+	for (size_t i = 0; r == 0 && i < sets[set]->n; i++)
+		r = prepare(db, sets[set]->sql[i], &db->statements[set][i]);
+	return r;
+}
+
 static int prepare_all(struct db *db)
 {
 	int r = prepare(db, "BEGIN IMMEDIATE", &db->begin);
@@ -166,13 +179,8 @@ static int prepare_all(struct db *db)
 		r = prepare(db, "RELEASE step", &db->release);
 	if (r == 0)
 		r = prepare(db, "ROLLBACK TO step", &db->rollback);
-	for (int set = 0; r == 0 && set < DB_N_SETS; set++) {
-		db->statements[set] = calloc(sets[set]->n + 1, sizeof(sqlite3_stmt *));
-		if (!db->statements[set])
-			return log_err(-ENOMEM, "%s: no memory for its statements", db->path);
-		for (size_t i = 0; r == 0 && i < sets[set]->n; i++)
-			r = prepare(db, sets[set]->sql[i], &db->statements[set][i]);
-	}
+	for (int set = 0; r == 0 && set < DB_N_SETS; set++)
+		r = db_prepare_set(db, (enum db_set)set);
 	return r;
 }
 
@@ -295,6 +303,7 @@ int db_open_in(struct db *db, int dir_fd, const char *path, unsigned flags)
 
 	memset(db, 0, sizeof(*db));
 	(void)pthread_mutex_init(&db->lock, NULL);	/* fails only with attributes */
+	db->flags = flags;
 	db->path = strdup(path);
 	if (!db->path)
 		r = log_err(-ENOMEM, "%s: no memory to open it", path);
@@ -306,6 +315,8 @@ int db_open_in(struct db *db, int dir_fd, const char *path, unsigned flags)
 		r = schema_verify(db);
 	if (r == 0)
 		r = tune(db, flags);
+	if (r == 0)
+		r = functions_add(db);
 	if (r == 0 && flags & DB_OPEN_CREATE)
 		r = schema_create(db);
 	if (r == 0 && !(flags & DB_OPEN_BARE))

@@ -24,7 +24,7 @@ struct query_set {
 /* The modules with queries; each defines `const struct query_set NAME_queries`. */
 #define DB_SETS(X) \
 	X(state) X(inodes) X(namespace) X(directories) X(xattrs) X(tags) X(tag_counts) X(tag_graph) X(tag_list) X(assets) X(content) X(derived) X(jobs) X(changes) X(chunks) \
-	X(bulk) X(manifest) X(locations) X(gc) X(stats)
+	X(bulk) X(manifest) X(locations) X(gc) X(stats) X(find)
 
 enum db_set {
 #define DB_SET_ID(name) DB_SET_##name,
@@ -44,13 +44,14 @@ struct db {
 	sqlite3_stmt *begin, *commit, *abort;		/* of transactions */
 	sqlite3_stmt *savepoint, *release, *rollback;	/* of struct savepoint */
 	char *path;			/* for messages */
+	unsigned flags;			/* enum db_open_flags that it was opened with */
 };
 
 enum db_open_flags {
 	DB_OPEN_READ_ONLY = 1,	/* beside a writer */
 	DB_OPEN_IMMUTABLE = 2,	/* on a read-only disk, nobody writes */
 	DB_OPEN_CREATE = 4,	/* make a new database with this program's schema */
-	DB_OPEN_BARE = 8,	/* prepare nothing: for a connection that only checkpoints */
+	DB_OPEN_BARE = 8,	/* prepare nothing: for a connection that only checkpoints, or needs few queries */
 };
 
 /* Open `path` with the safe settings, check that its schema is this version's to the letter, prepare every query.
@@ -62,6 +63,9 @@ int db_open(struct db *db, const char *path, unsigned flags);
  * messages: the directory may be renamed meanwhile, and another one put in its place, which is then never touched. */
 int db_open_in(struct db *db, int dir_fd, const char *path, unsigned flags);
 void db_close(struct db *db);
+
+/* Prepare the queries of one set, for a connection that was opened with DB_OPEN_BARE. */
+int db_prepare_set(struct db *db, enum db_set set);
 
 /* The statement, reset and unbound: guard it with AUTO(query). */
 sqlite3_stmt *db_query(struct db *db, enum db_set set, int query);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "kind.h"
 #include "log.h"
 
 #define DAYS_BACK_MAX 36500
@@ -163,16 +164,10 @@ static int person_read(struct value *value)
 
 static int kind_read(struct value *value)
 {
-	static const char *const kinds[] = {
-		"image", "video", "audio", "text", "document", "archive", "other"
-	};
 	int r = set_lower(value, value->raw->text, value->raw->size);
 
-	if (r < 0)
+	if (r < 0 || kind_find(value->term->text) < KIND_N)
 		return r;
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (strcmp(kinds[i], value->term->text) == 0)
-			return 0;
 	return FAIL(value, "no such kind: there are image, video, audio, text, document, archive and other");
 }
 
