@@ -33,6 +33,7 @@
 #include "live.h"
 #include "lock.h"
 #include "picture.h"
+#include "readers.h"
 #include "rebuild.h"
 #include "recover.h"
 #include "space.h"
@@ -129,6 +130,7 @@ static void release(struct vault *vault)
 	live_table_free(TAKE(vault->live));
 	cache_free(TAKE(vault->cache));
 	chunk_index_free(TAKE(vault->chunk_index));
+	readers_free(TAKE(vault->readers));
 	KILL_POINT(close);
 	db_close(&vault->db);
 	tag_graph_free(TAKE(vault->tags));
@@ -206,6 +208,8 @@ static int make_machinery(struct vault *vault, const struct vault_open_options *
 	unsigned seconds = options && options->commit_seconds ? options->commit_seconds : COMMIT_SECONDS_DEFAULT;
 	int r = live_table_new(vault, &vault->live);
 
+	if (r == 0)
+		r = readers_new(&vault->readers);
 	if (r == 0)
 		r = cache_new(cache_size, &vault->cache);
 	if (r == 0)

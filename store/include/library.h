@@ -192,6 +192,51 @@ static inline void auto_vault_query(struct vault_query **query)
 	vault_query_free(*query);
 }
 
+/* ---- finding files ---- */
+
+enum vault_sort {	/* what comes first; files without such a value come last in any case */
+	VAULT_SORT_ADDED,	/* made last: the one order that costs nothing */
+	VAULT_SORT_DATE,	/* latest */
+	VAULT_SORT_SIZE,	/* largest */
+	VAULT_SORT_NAME,	/* from a to z, without case */
+	VAULT_SORT_QUALITY,	/* best */
+	VAULT_SORT_RATING,	/* best */
+};
+
+struct vault_find_options {
+	enum vault_sort sort;
+	bool reverse;
+	uint64_t skip, limit;	/* leave out the first `skip`, end after `limit`; 0 = no limit */
+	uint64_t before;	/* only inodes below this id: the way to go on behind the last one of VAULT_SORT_ADDED; 0 = all */
+	uint64_t below;		/* only files in or below this directory; 0 = all */
+};
+
+/* A file that was found. Borrowed during the call. */
+struct vault_found {
+	struct vault_attr attr;
+	uint64_t directory_id;
+	const char *name, *path;	/* under which it is shown: the first of its names outside the trash; path from the root */
+	const char *kind, *mime;	/* NULL: nobody has looked yet */
+	int64_t width, height, duration_ms;	/* -1: unknown, or it has none */
+	int64_t date_ns;		/* when it was taken, or else what its name says, or else when it was changed last */
+	int rating, quality;		/* 0 to 10; percent; -1: none */
+	bool favorite, hidden, is_seen;
+	int64_t seen_ns;		/* if it is */
+	const char *note;		/* any bytes, not NUL-terminated; NULL: none */
+	size_t note_size;
+	const uint8_t *sha256;		/* 32 bytes, or NULL */
+	const char *const *tags;	/* in their order on the file */
+	size_t n_tags;
+};
+
+/* Call `emit` for each regular file that matches, until it returns non-zero, which is then returned. Shown are files with a
+ * name outside the trash that are not hidden, unless the query names `hidden`, or a folder of the trash with in:. What was
+ * changed before the call shows; for that it may wait for a commit: not for a thread that answers requests. No lock is
+ * held meanwhile, but one of a few connections: `emit` does not search itself. `options` may be NULL.
+ *   Errors  -EAGAIN the query needs what is not there now (logged); -ENOMEM; of the disk. All logged. */
+int vault_find(struct vault *vault, const struct vault_query *query, const struct vault_find_options *options,
+	       int (*emit)(void *context, const struct vault_found *found), void *context);
+
 /* ---- listings ----
  * What a folder of results shows: the regular files that a query finds, each once, under a name of its own. Listings keep
  * up with changes: only what changed is asked for again. They are the vault's as long as there is room, 64 MiB for all of

@@ -43,6 +43,7 @@ static const struct {
 	{ "INSERT INTO chunks (id, hash, raw_size, stored_size, codec, pack_id, pack_offset, refs, born, freed, damaged) SELECT",
 	  "only at the end of a rebuild" },
 	{ "DELETE FROM packs WHERE going = 2", "packs are some thousands" },
+	{ "WITH RECURSIVE below", "below is the directories in one, which are looked up" },
 	{ "SELECT id FROM packs", "packs are some thousands even of terabytes, and looked at once a commit" },
 };
 

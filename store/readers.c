@@ -1,0 +1,191 @@
+/* readers.c - a small pool of connections that only read. See readers.h. */
+#include "readers.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "find_queries.h"
+#include "log.h"
+
+#define N_READERS 4u
+#define SETTLE_MS 10u      /* between looks whether directories' paths are right */
+#define SETTLE_TRIES 1000u /* looks: more than a large rename takes */
+
+struct readers {
+	pthread_mutex_t lock; /* a leaf; guards what follows and which are taken */
+	pthread_cond_t given;
+	struct reader all[N_READERS]; /* those that are open come first */
+	uint64_t committed;           /* generation of the library that is surely in a commit */
+};
+
+int readers_new(struct readers **ret)
+{
+	struct readers *readers = calloc(1, sizeof(*readers));
+
+	if (!readers)
+		return log_err(-ENOMEM, "no memory for readers of the database");
+	(void)pthread_mutex_init(&readers->lock, NULL); /* fails only with attributes */
+	(void)pthread_cond_init(&readers->given, NULL); /* the same */
+	*ret = readers;
+	return 0;
+}
+
+void readers_free(struct readers *readers)
+{
+	if (!readers)
+		return;
+	for (size_t i = 0; i < N_READERS; i++)
+		db_close(&readers->all[i].db);
+	(void)pthread_cond_destroy(&readers->given);
+	(void)pthread_mutex_destroy(&readers->lock);
+	free(readers);
+}
+
+int readers_catch_up(struct vault *vault)
+{
+	struct readers *readers = vault->readers;
+	uint64_t generation = vault_generation(vault);
+	bool behind;
+	int r = 0;
+
+	if (vault->read_only)
+		return 0;
+	(void)pthread_mutex_lock(&readers->lock);
+	behind = readers->committed < generation;
+	(void)pthread_mutex_unlock(&readers->lock);
+	if (behind)
+		r = vault_sync(vault);
+	if (r < 0)
+		return r;
+	(void)pthread_mutex_lock(&readers->lock);
+	if (readers->committed < generation)
+		readers->committed = generation;
+	(void)pthread_mutex_unlock(&readers->lock);
+	return 0;
+}
+
+/* A free one that is open, else one that is not; NULL: all are taken. */
+static struct reader *free_reader(struct readers *readers)
+{
+	struct reader *closed = NULL;
+
+	for (size_t i = N_READERS; i > 0; i--) {
+		struct reader *reader = &readers->all[i - 1];
+
+		if (!reader->taken && reader->db.handle)
+			return reader;
+		if (!reader->taken)
+			closed = reader;
+	}
+	return closed;
+}
+
+static struct reader *take(struct readers *readers)
+{
+	struct reader *reader;
+
+	(void)pthread_mutex_lock(&readers->lock);
+	while (!(reader = free_reader(readers)))
+		(void)pthread_cond_wait(&readers->given, &readers->lock);
+	reader->taken = true;
+	(void)pthread_mutex_unlock(&readers->lock);
+	return reader;
+}
+
+static void give(struct readers *readers, struct reader *reader)
+{
+	(void)pthread_mutex_lock(&readers->lock);
+	reader->taken = false;
+	(void)pthread_cond_signal(&readers->given);
+	(void)pthread_mutex_unlock(&readers->lock);
+}
+
+static int reader_open(struct vault *vault, struct reader *reader)
+{
+	unsigned flags =
+		DB_OPEN_BARE | (vault->db.flags & DB_OPEN_IMMUTABLE ? DB_OPEN_IMMUTABLE : DB_OPEN_READ_ONLY);
+	int r = db_open_in(&reader->db, vault->dir_fd, vault->db.path, flags);
+
+	if (r == 0)
+		r = db_prepare_set(&reader->db, DB_SET_find);
+	if (r < 0)
+		db_close(&reader->db);
+	return r;
+}
+
+/* Without the statements that db_begin() and its kin need. */
+static void end(struct reader *reader)
+{
+	if (!sqlite3_get_autocommit(reader->db.handle))
+		(void)db_exec(&reader->db, "ROLLBACK"); /* logged; closing ends it in any case */
+}
+
+/* 1 the paths of all directories are right in the commit that is seen. */
+static int is_settled(struct reader *reader)
+{
+	AUTO(query) sqlite3_stmt *settled = db_query(&reader->db, DB_SET_find, FIND_SETTLED);
+	int r = db_step(&reader->db, settled);
+
+	return r == 1 ? sqlite3_column_int(settled, 0) : r;
+}
+
+/* See one commit from now on: a large rename still rewrites paths after the commit that it is in. */
+static int begin(struct vault *vault, struct reader *reader)
+{
+	static const struct timespec pause = { .tv_nsec = SETTLE_MS * 1000000 };
+
+	for (unsigned i = 0; i < SETTLE_TRIES; i++) {
+		int r = db_exec(&reader->db, "BEGIN");
+
+		if (r == 0)
+			r = is_settled(reader);
+		/* Where nobody rewrites them the others' paths are still right. */
+		if (r == 1 || (r == 0 && vault->read_only && !vault->shared))
+			return 0;
+		end(reader);
+		if (r < 0)
+			return r;
+		(void)nanosleep(&pause, NULL); /* shorter if interrupted */
+	}
+	return log_err(-EAGAIN,
+		       "%s: directories were renamed, and their paths are still being rewritten: try again",
+		       vault->path);
+}
+
+int reader_get(struct vault *vault, struct reader **ret)
+{
+	struct reader *reader = take(vault->readers);
+	int r = reader->db.handle ? 0 : reader_open(vault, reader);
+
+	reader->vault = vault;
+	if (r == 0)
+		r = begin(vault, reader);
+	if (r < 0) {
+		give(vault->readers, reader);
+		return r;
+	}
+	*ret = reader;
+	return 0;
+}
+
+void reader_put(struct reader *reader)
+{
+	end(reader);
+	give(reader->vault->readers, reader);
+}
+
+int reader_get_for(struct vault *vault, const struct vault_query *query, struct reader **ret)
+{
+	(void)query;
+	/* What cannot be committed was said; what was before is still worth reading. */
+	(void)readers_catch_up(vault);
+	return reader_get(vault, ret);
+}
+
+struct query_context reader_context(struct reader *reader)
+{
+	return (struct query_context){ .vault = reader->vault,
+				       .db = &reader->db,
+				       .has_search = reader->has_search };
+}
