@@ -16,19 +16,49 @@
 #include "text.h"
 #include "vault.h"
 
+/* How the value of an attribute is shown to machines. */
+enum form { FORM_TEXT, FORM_TAGS, FORM_NUMBER, FORM_FLAG, FORM_JSON };
+
+/* What is known by attributes, in the order it is printed. */
+enum {
+	FIELD_MIME,
+	FIELD_TAGS,
+};
+
+static const struct field {
+	const char *attribute;
+	const char *key;   /* in JSON */
+	const char *label; /* for people; NULL: too much for them */
+	enum form form;
+} fields[] = {
+	[FIELD_MIME] = { "user.mime_type", "mime_type", "Type", FORM_TEXT },
+	[FIELD_TAGS] = { "user.xdg.tags", "tags", "Tags", FORM_TAGS },
+	{ "user.vaultfs.kind", "kind", "Kind", FORM_TEXT },
+	{ "user.baloo.rating", "rating", "Rating", FORM_NUMBER },
+	{ "user.xdg.comment", "comment", "Note", FORM_TEXT },
+	{ "user.vaultfs.favorite", "favorite", "Favorite", FORM_FLAG },
+	{ "user.vaultfs.hidden", "hidden", "Hidden", FORM_FLAG },
+	{ "user.vaultfs.seen", "seen", "Seen", FORM_TEXT },
+	{ "user.vaultfs.prediction", "prediction", "Predicted", FORM_TEXT },
+	{ "user.vaultfs.quality", "quality", "Quality", FORM_NUMBER },
+	{ "user.vaultfs.custom", "custom", "Custom", FORM_JSON },
+	{ "user.xdg.origin.url", "origin_url", "Origin", FORM_TEXT },
+	{ "user.vaultfs.sha256", "sha256", "SHA-256", FORM_TEXT },
+	{ "user.vaultfs.media", "media", NULL, FORM_JSON },
+};
+#define N_FIELDS ((int)(sizeof(fields) / sizeof(fields[0])))
+
 struct findings {
 	const char *path;
 	struct vault_attr attr;
-	struct vault_file_info info;          /* of regular files */
-	char *mime, *tags, *comment, *rating; /* owned; NULL when there is none */
+	struct vault_file_info info; /* of regular files */
+	char *values[N_FIELDS];	     /* owned; NULL when there is none */
 };
 
 static void findings_release(struct findings *f)
 {
-	free(f->mime);
-	free(f->tags);
-	free(f->comment);
-	free(f->rating);
+	for (int i = 0; i < N_FIELDS; i++)
+		free(f->values[i]);
 }
 
 static inline void auto_findings(struct findings *f)
@@ -65,14 +95,8 @@ static int find_out(struct vault *vault, const struct target *target, const char
 	ret->path = path && *path ? path : target->given;
 	if (S_ISREG(ret->attr.mode))
 		r = vault_file_info(vault, id, &ret->info);
-	if (r == 0)
-		r = get_text(vault, id, "user.mime_type", &ret->mime);
-	if (r == 0)
-		r = get_text(vault, id, "user.xdg.tags", &ret->tags);
-	if (r == 0)
-		r = get_text(vault, id, "user.xdg.comment", &ret->comment);
-	if (r == 0)
-		r = get_text(vault, id, "user.baloo.rating", &ret->rating);
+	for (int i = 0; r == 0 && i < N_FIELDS; i++)
+		r = get_text(vault, id, fields[i].attribute, &ret->values[i]);
 	return r;
 }
 
@@ -83,6 +107,16 @@ static void print_text_line(const char *label, const char *text)
 	(void)putchar('\n');
 }
 
+/* What there is beside the type and the tags, which are always shown. */
+static void print_others(const struct findings *f)
+{
+	for (int i = FIELD_TAGS + 1; i < N_FIELDS; i++) {
+		if (!f->values[i] || !fields[i].label)
+			continue;
+		print_text_line(fields[i].label, fields[i].form == FORM_FLAG ? "yes" : f->values[i]);
+	}
+}
+
 static void print_table(const struct findings *f)
 {
 	const struct vault_file_info *i = &f->info;
@@ -90,15 +124,12 @@ static void print_table(const struct findings *f)
 	print_text_line("Path", f->path);
 	(void)printf("Inode     %" PRIu64 ", a %s with %u name%s\n", f->attr.id, listing_type(f->attr.mode),
 		     f->attr.nlink, f->attr.nlink == 1 ? "" : "s");
-	print_text_line("Type", f->mime);
+	print_text_line(fields[FIELD_MIME].label, f->values[FIELD_MIME]);
 	(void)printf("Mode      %s, owner %u:%u\n", text_from_mode(f->attr.mode).text, f->attr.uid,
 		     f->attr.gid);
 	(void)printf("Modified  %s\n", text_from_time(f->attr.mtime_ns).text);
-	print_text_line("Tags", f->tags);
-	if (f->rating)
-		print_text_line("Rating", f->rating);
-	if (f->comment)
-		print_text_line("Note", f->comment);
+	print_text_line(fields[FIELD_TAGS].label, f->values[FIELD_TAGS]);
+	print_others(f);
 	if (!S_ISREG(f->attr.mode))
 		return;
 	(void)printf("Size      %s (%s bytes)", text_from_size(f->attr.size).text,
@@ -129,12 +160,33 @@ static int put_tags(int *r, json_t *object, const char *text)
 	return *r;
 }
 
-static void put_text(int *r, json_t *object, const char *key, const char *text)
+/* A value that the vault has checked; what is no JSON all the same is given as text. */
+static void put_json(int *r, json_t *object, const char *key, const char *text)
 {
-	if (text)
-		json_put_bytes(r, object, key, text);
+	json_t *value = json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+
+	if (value)
+		json_put(r, object, key, value);
 	else
-		json_put(r, object, key, json_null());
+		json_put_bytes(r, object, key, text);
+}
+
+static void put_field(int *r, json_t *object, const struct field *field, const char *text)
+{
+	if (*r < 0)
+		return;
+	if (field->form == FORM_TAGS)
+		(void)put_tags(r, object, text);
+	else if (field->form == FORM_FLAG)
+		json_put(r, object, field->key, json_boolean(text != NULL));
+	else if (!text)
+		json_put(r, object, field->key, json_null());
+	else if (field->form == FORM_NUMBER)
+		json_put(r, object, field->key, json_integer(strtoll(text, NULL, 10)));
+	else if (field->form == FORM_JSON)
+		put_json(r, object, field->key, text);
+	else
+		json_put_bytes(r, object, field->key, text);
 }
 
 static int print_json(const struct findings *f)
@@ -153,11 +205,8 @@ static int print_json(const struct findings *f)
 	json_put_number(&r, object, "gid", f->attr.gid);
 	json_put_number(&r, object, "size", f->attr.size);
 	json_put_time(&r, object, "mtime", f->attr.mtime_ns);
-	put_text(&r, object, "mime_type", f->mime);
-	if (r == 0)
-		(void)put_tags(&r, object, f->tags);
-	put_text(&r, object, "comment", f->comment);
-	json_put(&r, object, "rating", f->rating ? json_integer(strtoll(f->rating, NULL, 10)) : json_null());
+	for (int i = 0; i < N_FIELDS; i++)
+		put_field(&r, object, &fields[i], f->values[i]);
 	if (S_ISREG(f->attr.mode)) {
 		json_put_number(&r, object, "mapped_bytes", f->info.mapped_bytes);
 		json_put_number(&r, object, "extents", f->info.n_extents);
@@ -203,9 +252,9 @@ const struct command cmd_info = {
 	.summary = "everything known about one file",
 	.usage = "[--json] PATH\n"
 		 "[--json] VAULT|MOUNT PATH",
-	.help = "Shows a file's type, tags, size, and how it is stored: how many of its bytes no other file\n"
-		"uses, how many it shares, and what all of them take in the packs. PATH alone is a path in a\n"
-		"mount; behind VAULT or MOUNT it is a path in there.\n"
+	.help = "Shows a file's type, tags, note and what else is known of it, its size, and how it is stored:\n"
+		"how many of its bytes no other file uses, how many it shares, and what all of them take in the\n"
+		"packs. PATH alone is a path in a mount; behind VAULT or MOUNT it is a path in there.\n"
 		"\n"
 		"      --json  one JSON object; vaultfs(1) lists the keys\n"
 		"  -h, --help  this text\n"

@@ -2,7 +2,7 @@
 # attributes.sh - what is known of files as attributes: values, copies in and out by real programs, the trash, files that
 # are saved by replacing them.
 . "$(dirname "$0")/lib.sh"
-need getfattr setfattr rsync tar gio
+need getfattr setfattr rsync tar gio jq
 make_vault
 mount_vault -o commit=1
 
@@ -80,6 +80,19 @@ expect_equal "nothing shared" "$(value $V.shared "$file")" 0
 cp "$file" "$MNT/twin" && "$VAULTFS" sync "$MNT"
 expect_equal "all of it shared" "$(value $V.shared "$file")" "$(stat -c %s "$file")"
 rm "$MNT/twin"
+
+part "vaultfs info"
+run "$VAULTFS" info "$file"
+for line in 'Kind      text' 'Tags      Beach, place/italy,,beach' 'Rating    8' 'Favorite  yes' 'Hidden    yes' \
+  'Seen      2024-02-20T14:30:00Z' 'Quality   50' 'Origin    https://example.com/?a=1,2'; do
+  grep -qxF "$line" <<<"$OUT" || fail "'$line' is not in: $OUT"
+done
+run "$VAULTFS" info --json "$file"
+expect_equal "as JSON" "$(jq -c '[.kind, .tags, .rating, .comment, .favorite, .hidden, .seen, .prediction, .quality, .custom,
+  .origin_url, .mime_type]' <<<"$OUT")" '["text",["Beach","place/italy"],8,"two\nlines",true,true,"2024-02-20T14:30:00Z","0110",50,{"a":[1,2]},"https://example.com/?a=1,2","text/plain"]'
+run "$VAULTFS" info --json "$MNT"
+expect_equal "of what nothing is known" "$(jq -c '[.kind, .tags, .favorite, .seen, .custom, .media]' <<<"$OUT")" \
+  '[null,[],false,null,null,null]'
 
 part "mv, cp -a, rsync -aX, tar, gio copy: on the mount, out, in, and between vaults"
 mkdir "$WORK/other" "$WORK/disk"
