@@ -243,7 +243,7 @@ int container_open_decoder(const AVStream *stream, int lowres, AVCodecContext **
 	return r;
 }
 
-int container_open_picture_decoder(enum AVCodecID id, int lowres, AVCodecContext **ret)
+int container_open_image_decoder(enum AVCodecID id, int lowres, AVCodecContext **ret)
 {
 	return open_decoder(id, NULL, lowres, ret);
 }

@@ -35,7 +35,7 @@ void container_close(struct container *container);
 int container_open_decoder(const AVStream *stream, int lowres, AVCodecContext **ret);
 
 /* The decoder for pictures in files of their own. `id` must be on the list. Errors as above. */
-int container_open_picture_decoder(enum AVCodecID id, int lowres, AVCodecContext **ret);
+int container_open_image_decoder(enum AVCodecID id, int lowres, AVCodecContext **ret);
 
 /* Go to the last key frame of the video at or before `at`, in units of AV_TIME_BASE from its start. 0, or -EBADMSG. */
 int container_seek(const struct container *container, int64_t at);

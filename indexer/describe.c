@@ -66,7 +66,7 @@ static json_t *place_of(const struct exif *exif)
 	return place;
 }
 
-static void put_picture(json_t *object, struct media_numbers *numbers, const struct picture_file *file,
+static void put_picture(json_t *object, struct media_numbers *numbers, const struct image_file *file,
 			const struct exif *exif)
 {
 	if (file->width) {
@@ -115,7 +115,7 @@ static void send_numbers(const struct channel *channel, const struct media_numbe
 	channel_send(channel, FRAME_NUMBERS, payload, sizeof(payload));
 }
 
-int describe_media(const struct channel *channel, struct media *media, const struct picture_file *file,
+int describe_media(const struct channel *channel, struct media *media, const struct image_file *file,
 		   const struct exif *exif)
 {
 	AUTO(json) json_t *object = json_object();

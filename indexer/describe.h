@@ -4,10 +4,10 @@
 
 #include "exif.h"
 #include "media.h"
-#include "picture_file.h"
+#include "image_file.h"
 
 /* Send FRAME_MEDIA and FRAME_NUMBERS, as far as there is something to say. `media` may be NULL. 0, or as media.h has it. */
-int describe_media(const struct channel *channel, struct media *media, const struct picture_file *file,
+int describe_media(const struct channel *channel, struct media *media, const struct image_file *file,
 		   const struct exif *exif);
 
 #endif

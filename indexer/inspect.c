@@ -53,6 +53,7 @@ struct inspector *inspector_new(void)
 		return NULL;
 	}
 	lower_limits(inspector->magic);
+	json_object_seed(0); /* reads /dev/urandom, as the first object would */
 	media_prepare();
 	return inspector;
 }
@@ -139,7 +140,7 @@ struct subject {
 	const char *mime;
 	struct media *media;
 	int error; /* of opening it */
-	struct picture_file file;
+	struct image_file file;
 	struct exif exif;
 };
 
@@ -157,7 +158,7 @@ static bool is_media_type(const char *mime)
 
 static void open_subject(struct subject *subject)
 {
-	picture_file_read(subject->channel, subject->mime, &subject->file);
+	image_file_read(subject->channel, subject->mime, &subject->file);
 	exif_read(subject->file.exif, subject->file.exif_size, &subject->exif);
 	subject->error = media_open(subject->channel, subject->mime, subject->file.width,
 				    subject->file.height, &subject->media);
@@ -166,7 +167,7 @@ static void open_subject(struct subject *subject)
 static void close_subject(struct subject *subject)
 {
 	media_close(subject->media);
-	picture_file_release(&subject->file);
+	image_file_release(&subject->file);
 }
 
 /* A kind that nobody looks into is no trouble, and sound without a cover is none either. */

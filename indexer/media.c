@@ -1,7 +1,7 @@
 /* media.c - media data through libavformat, and the still picture or container that the stages share. See media.h. */
 #include "media.h"
 #include "container.h"
-#include "picture.h"
+#include "image.h"
 #include "preview.h"
 #include "thumbnail.h"
 #include "timestamp.h"
@@ -36,7 +36,7 @@ int media_open(const struct channel *channel, const char *mime, uint32_t width, 
 	if (!media)
 		return -ENOMEM;
 	media->channel = channel;
-	media->codec = picture_codec(mime);
+	media->codec = image_codec(mime);
 	media->width = width;
 	media->height = height;
 	if (media->codec == AV_CODEC_ID_NONE) {
@@ -61,7 +61,7 @@ static int decode_picture(struct media *media)
 {
 	if (media->picture)
 		return 0;
-	return picture_decode(media->channel, media->codec, media->width, media->height, 2 * THUMBNAIL_SIDE,
+	return image_decode(media->channel, media->codec, media->width, media->height, 2 * THUMBNAIL_SIDE,
 			      &media->picture);
 }
 

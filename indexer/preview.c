@@ -1,6 +1,6 @@
 /* preview.c - decodes stretches of a video and encodes them as clips. See preview.h. */
 #include "preview.h"
-#include "picture.h"
+#include "image.h"
 
 #include "auto.h"
 
@@ -243,9 +243,9 @@ static int make_small(const struct container *container, AVFrame *frame, AVFrame
 	const AVRational pixel = av_guess_sample_aspect_ratio(container->format, container->video, frame);
 	int width, height, r;
 
-	picture_fit(frame, pixel, SIDE, &width, &height);
-	r = picture_scale(frame, (width + 1) & ~1, (height + 1) & ~1, AV_PIX_FMT_YUV420P, ret);
-	return r < 0 ? r : picture_turn(ret, container_orientation(container->video));
+	image_fit(frame, pixel, SIDE, &width, &height);
+	r = image_scale(frame, (width + 1) & ~1, (height + 1) & ~1, AV_PIX_FMT_YUV420P, ret);
+	return r < 0 ? r : image_turn(ret, container_orientation(container->video));
 }
 
 /* The frame shown `at` frames of the clip after its start. The first one says how large the clip is. */

@@ -447,6 +447,21 @@ static int inspect_once(const struct indexer_probe *probe, const struct indexer_
 	return r;
 }
 
+/* What is still missing. The type is asked for again, because the rest depends on it; what it was is not forgotten. */
+static int inspect_again(struct indexer_probe *probe, const struct indexer_source *source, unsigned wanted,
+			 struct indexer_findings *findings)
+{
+	char mime[HELPER_MIME_MAX + 1];
+	int r;
+
+	(void)strcpy(mime, findings->mime);
+	findings_forget(findings, STAGE_TYPE);
+	r = inspect_once(probe, source, (wanted & ~findings->done) | STAGE_TYPE, findings);
+	if (r < 0 && mime[0])
+		(void)strcpy(findings->mime, mime);
+	return r;
+}
+
 int indexer_probe_inspect(struct indexer_probe *probe, const struct indexer_source *source, unsigned wanted,
 			  struct indexer_findings *ret)
 {
@@ -459,10 +474,9 @@ int indexer_probe_inspect(struct indexer_probe *probe, const struct indexer_sour
 		return 0;
 	}
 	for (int i = 0; i < N_ATTEMPTS; i++) {
-		findings_forget(ret, STAGE_TYPE); /* it is asked for again: the rest depends on it */
 		r = helper_start(probe);
 		if (r == 0)
-			r = inspect_once(probe, source, (wanted & ~ret->done) | STAGE_TYPE, ret);
+			r = inspect_again(probe, source, wanted, ret);
 		if (r == 0)
 			return 0;
 		indexer_probe_rest(probe);

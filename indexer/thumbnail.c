@@ -1,6 +1,6 @@
 /* thumbnail.c - chooses a frame, makes it small, writes it as JPEG. See thumbnail.h. */
 #include "thumbnail.h"
-#include "picture.h"
+#include "image.h"
 
 #include "auto.h"
 
@@ -40,18 +40,18 @@ static int make_small(const AVFrame *frame, int orientation, AVFrame **ret)
 	AUTO(frame) AVFrame *opaque = NULL;
 	int width, height, r = 0;
 
-	picture_fit(frame, frame->sample_aspect_ratio, THUMBNAIL_SIDE, &width, &height);
+	image_fit(frame, frame->sample_aspect_ratio, THUMBNAIL_SIDE, &width, &height);
 	if (has_alpha(frame)) {
-		r = picture_scale(frame, width, height, AV_PIX_FMT_RGBA, &opaque);
+		r = image_scale(frame, width, height, AV_PIX_FMT_RGBA, &opaque);
 		if (r < 0)
 			return r;
 		lay_on_white(opaque);
-		r = picture_scale(opaque, width, height, AV_PIX_FMT_YUVJ444P, &small);
+		r = image_scale(opaque, width, height, AV_PIX_FMT_YUVJ444P, &small);
 	} else {
-		r = picture_scale(frame, width, height, AV_PIX_FMT_YUVJ444P, &small);
+		r = image_scale(frame, width, height, AV_PIX_FMT_YUVJ444P, &small);
 	}
 	if (r == 0)
-		r = picture_turn(&small, orientation);
+		r = image_turn(&small, orientation);
 	if (r == 0)
 		*ret = TAKE(small);
 	return r;

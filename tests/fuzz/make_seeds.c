@@ -376,6 +376,97 @@ static void save_requests(void)
 	}
 }
 
+/* ---- findings ---- */
+
+/* `stage` and `type` as the target counts them. */
+static void put_finding(struct seed *seed, unsigned stage, unsigned type, const void *payload, size_t size)
+{
+	put_number(seed, stage, 1);
+	put_number(seed, type, 1);
+	put_string(seed, 4096, payload, size);
+}
+
+static void save_findings(void)
+{
+	static struct seed seed;
+	static const char media[] = "{\"container\":\"mov\",\"video\":{\"codec\":\"h264\",\"frame_rate\":25.5}}";
+	static const char clip[] = "\0\0\0\x10"
+				   "ftypisom\0\0\0\0\0\0\0\x08moov\0\0\0\x09mdatx";
+	uint8_t numbers[24] = { 64, 0, 0, 0, 48, 0, 0, 0, 0xb8, 0x0b, 0, 0, 0, 0, 0, 0, 1 };
+
+	put_number(&seed, 0, 1);
+	put_finding(&seed, 0, 0, "video/mp4", 9);
+	put_finding(&seed, 1, 1, "words of a text\n", 16);
+	put_finding(&seed, 2, 2, media, sizeof(media) - 1);
+	put_finding(&seed, 2, 3, numbers, sizeof(numbers));
+	put_finding(&seed, 3, 4, "\xff\xd8\xff\xe0\xff\xd9", 6);
+	put_finding(&seed, 4, 5, clip, sizeof(clip) - 1);
+	put_finding(&seed, 4, 6, "previews: damaged", 17);
+	save("findings", "frames", &seed);
+}
+
+static void save_file_texts(void)
+{
+	static const struct {
+		const char *name, *text;
+		size_t size;
+	} rows[] = {
+		{ "utf-8", "na\xc3\xafve \xe2\x82\xac\r\n", 12 },
+		{ "latin-1", "caf\xe9 na\xefve \x80", 12 },
+		{ "utf-16", "\xff\xfeh\0i\0\x3c\xd8\xac\xdf", 10 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct seed seed = { .size = 0 };
+
+		put_number(&seed, 1, 1);
+		put_number(&seed, i & 1, 1);
+		put_number(&seed, 1000, 4);
+		put_bytes(&seed, rows[i].text, rows[i].size);
+		save("findings", rows[i].name, &seed);
+	}
+}
+
+#define EXIF "Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
+
+static void save_images(void)
+{
+	static const struct {
+		const char *name, *bytes;
+		size_t size;
+	} rows[] = {
+		{ "jpeg", "\xff\xd8\xff\xe1\0\x22" EXIF "\xff\xc0\0\x11\x08\0\x30\0\x40\x03", 2 + 4 + 32 + 10 },
+		{ "png", "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x40\0\0\0\x30\x08\x02\0\0\0\0\0\0\0\0\0\0\x20" "eXIf" EXIF, 8 + 25 + 8 + 32 },
+		{ "webp", "RIFF\x50\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\x3f\0\0\x2f\0\0EXIF\x20\0\0\0" EXIF, 12 + 18 + 8 + 32 },
+		{ "heic", "\0\0\0\x18" "ftypheic\0\0\0\0\0\0\0\x14ispe\0\0\0\0\0\0\0\x40\0\0\0\x30" EXIF, 16 + 20 + 32 },
+		{ "gif", "GIF89a\x40\0\x30\0", 10 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct seed seed = { .size = 0 };
+
+		put_number(&seed, 2, 1);
+		put_number(&seed, i, 1);
+		put_bytes(&seed, rows[i].bytes, rows[i].size);
+		save("findings", rows[i].name, &seed);
+	}
+}
+
+static void save_dates(void)
+{
+	static const char *const rows[] = { "2024:02:20 14:30:00+02:00", "2024-02-20T14:30:00.25Z", "1999/12/31" };
+	char name[16];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct seed seed = { .size = 0 };
+
+		put_number(&seed, 3, 1);
+		put_bytes(&seed, rows[i], strlen(rows[i]));
+		(void)snprintf(name, sizeof(name), "date-%zu", i);
+		save("findings", name, &seed);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2) {
@@ -396,5 +487,9 @@ int main(int argc, char **argv)
 	save_compressed();
 	save_acl();
 	save_requests();
+	save_findings();
+	save_file_texts();
+	save_images();
+	save_dates();
 	return 0;
 }

@@ -106,6 +106,14 @@ static void behave_badly(int fd, const char *how)
 		put_stage(fd, STAGE_TEXT);
 		put_frame(fd, FRAME_TEXT, "caf\xe9", 4);
 	}
+	if (strcmp(how, "die later") == 0) {
+		put_frame(fd, FRAME_MIME, "text/plain", 10);
+		put_stage(fd, STAGE_TEXT);
+		put_frame(fd, FRAME_TEXT, "words", 5);
+		put_stage(fd, STAGE_MEDIA);
+		put_frame(fd, FRAME_MEDIA, "{\"half\":true}", 13);
+		abort();
+	}
 	if (strcmp(how, "good") == 0)
 		put_frame(fd, FRAME_MIME, "text/plain", 10);
 	put_frame(fd, FRAME_DONE, NULL, 0);
@@ -430,6 +438,23 @@ static void probe__gives_a_bad_file_up_and_takes_the_next(void **state)
 	indexer_probe_free(probe);
 }
 
+/* The second attempt is not for the text again, so that it ends even earlier. */
+static void probe__keeps_what_was_found_before_the_end(void **state)
+{
+	struct indexer_probe *probe = NULL;
+	struct indexer_findings findings;
+
+	(void)state;
+	assert_int_equal(indexer_probe_new(link_to_self("misbehaves"), -1, &probe), 0);
+	assert_int_equal(inspect(probe, "die later", 9, "", STAGES_ALL, &findings), -EPIPE);
+	assert_string_equal(findings.mime, "text/plain");
+	assert_string_equal(findings.text, "words");
+	assert_null(findings.media_json);
+	assert_int_equal(findings.done, STAGE_TYPE | STAGE_TEXT);
+	indexer_findings_release(&findings);
+	indexer_probe_free(probe);
+}
+
 static ssize_t read_damaged(void *context, uint64_t offset, void *buffer, size_t size)
 {
 	(void)context;
@@ -513,6 +538,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(helper__survives_random_bytes_of_every_length, new_probe,
 						free_probe),
 		cmocka_unit_test(probe__gives_a_bad_file_up_and_takes_the_next),
+		cmocka_unit_test(probe__keeps_what_was_found_before_the_end),
 		cmocka_unit_test_setup_teardown(probe__hands_on_what_reading_failed_with, new_probe,
 						free_probe),
 		cmocka_unit_test(probe__backs_off_from_a_helper_that_never_starts),

@@ -1,5 +1,5 @@
-/* picture_file.c - walks through the parts of picture files. See picture_file.h. */
-#include "picture_file.h"
+/* image_file.c - walks through the parts of picture files. See image_file.h. */
+#include "image_file.h"
 
 #include "auto.h"
 
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define N_PARTS_MAX 2000
+#define N_PARTS_MAX 200
 #define SIDE_MAX (1u << 20)
 #define SEARCHED (256u << 10) /* of a HEIF file: its meta box, and where cameras put EXIF */
 
@@ -28,7 +28,7 @@ static uint32_t little_24(const uint8_t *p)
 	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16;
 }
 
-static void set_size(struct picture_file *file, uint32_t width, uint32_t height)
+static void set_size(struct image_file *file, uint32_t width, uint32_t height)
 {
 	if (width == 0 || height == 0 || width > SIDE_MAX || height > SIDE_MAX)
 		return;
@@ -37,12 +37,12 @@ static void set_size(struct picture_file *file, uint32_t width, uint32_t height)
 }
 
 /* Take an EXIF block of `size` bytes at `offset`, with its mark or without. */
-static void take_exif(const struct channel *channel, uint64_t offset, size_t size, struct picture_file *file)
+static void take_exif(const struct channel *channel, uint64_t offset, size_t size, struct image_file *file)
 {
 	AUTO(free) uint8_t *exif = NULL;
 	size_t head = sizeof(exif_mark);
 
-	if (file->exif || size < 16 || size > PICTURE_EXIF_MAX - sizeof(exif_mark))
+	if (file->exif || size < 16 || size > IMAGE_EXIF_MAX - sizeof(exif_mark))
 		return;
 	exif = malloc(size + sizeof(exif_mark));
 	if (!exif || channel_read(channel, offset, exif + head, size) != (ssize_t)size)
@@ -64,7 +64,7 @@ static bool is_jpeg_frame(uint8_t marker)
 	return marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
 }
 
-static void read_jpeg(const struct channel *channel, struct picture_file *file)
+static void read_jpeg(const struct channel *channel, struct image_file *file)
 {
 	uint64_t at = 2;
 
@@ -96,7 +96,7 @@ static void read_jpeg(const struct channel *channel, struct picture_file *file)
 
 /* ---- PNG: chunks: length, type, data, checksum ---- */
 
-static void read_png(const struct channel *channel, struct picture_file *file)
+static void read_png(const struct channel *channel, struct image_file *file)
 {
 	uint64_t at = 8;
 
@@ -117,7 +117,7 @@ static void read_png(const struct channel *channel, struct picture_file *file)
 
 /* ---- WebP: RIFF chunks: type, length, data, evenly ---- */
 
-static void read_webp(const struct channel *channel, struct picture_file *file)
+static void read_webp(const struct channel *channel, struct image_file *file)
 {
 	uint64_t at = 12;
 
@@ -149,7 +149,7 @@ static void read_webp(const struct channel *channel, struct picture_file *file)
 
 /* ---- HEIF (HEIC, AVIF): searched, not parsed: the largest picture named is the whole one ---- */
 
-static void read_heif(const struct channel *channel, struct picture_file *file)
+static void read_heif(const struct channel *channel, struct image_file *file)
 {
 	AUTO(free) uint8_t *bytes = malloc(SEARCHED);
 	const ssize_t n = bytes ? channel_read(channel, 0, bytes, SEARCHED) : 0;
@@ -165,8 +165,8 @@ static void read_heif(const struct channel *channel, struct picture_file *file)
 		    (memcmp(bytes + i + 6, "II*", 4) == 0 || memcmp(bytes + i + 6, "MM\0*", 4) == 0)) {
 			size_t left = (size_t)(n - i);
 
-			if (left > PICTURE_EXIF_MAX / 2)
-				left = PICTURE_EXIF_MAX / 2;
+			if (left > IMAGE_EXIF_MAX / 2)
+				left = IMAGE_EXIF_MAX / 2;
 			take_exif(channel, (uint64_t)i, left, file);
 		}
 	}
@@ -174,7 +174,7 @@ static void read_heif(const struct channel *channel, struct picture_file *file)
 
 /* ---- formats that say it at once ---- */
 
-static void read_gif(const struct channel *channel, struct picture_file *file)
+static void read_gif(const struct channel *channel, struct image_file *file)
 {
 	uint8_t head[10];
 
@@ -183,11 +183,11 @@ static void read_gif(const struct channel *channel, struct picture_file *file)
 			 (uint32_t)head[8] | (uint32_t)head[9] << 8);
 }
 
-void picture_file_read(const struct channel *channel, const char *mime, struct picture_file *ret)
+void image_file_read(const struct channel *channel, const char *mime, struct image_file *ret)
 {
 	static const struct {
 		const char *mime;
-		void (*read)(const struct channel *channel, struct picture_file *file);
+		void (*read)(const struct channel *channel, struct image_file *file);
 	} rows[] = {
 		{ "image/jpeg", read_jpeg }, { "image/png", read_png },   { "image/webp", read_webp },
 		{ "image/heic", read_heif }, { "image/heif", read_heif }, { "image/avif", read_heif },
@@ -200,7 +200,7 @@ void picture_file_read(const struct channel *channel, const char *mime, struct p
 			rows[i].read(channel, ret);
 }
 
-void picture_file_release(struct picture_file *file)
+void image_file_release(struct image_file *file)
 {
 	free(TAKE(file->exif));
 }

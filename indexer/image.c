@@ -1,5 +1,5 @@
-/* picture.c - decoding still pictures, making frames smaller, turning them. See picture.h. */
-#include "picture.h"
+/* image.c - decoding still pictures, making frames smaller, turning them. See image.h. */
+#include "image.h"
 
 #include "auto.h"
 
@@ -13,7 +13,7 @@
 
 #define FILE_MAX (UINT64_C(200) << 20) /* of a picture: read as a whole */
 
-enum AVCodecID picture_codec(const char *mime)
+enum AVCodecID image_codec(const char *mime)
 {
 	static const struct {
 		const char *mime;
@@ -67,8 +67,8 @@ static int halvings(uint32_t width, uint32_t height, int enough)
 	return n;
 }
 
-int picture_decode(const struct channel *channel, enum AVCodecID codec, uint32_t width, uint32_t height,
-		   int enough, AVFrame **ret)
+int image_decode(const struct channel *channel, enum AVCodecID codec, uint32_t width, uint32_t height,
+		 int enough, AVFrame **ret)
 {
 	AUTO(decoder) AVCodecContext *decoder = NULL;
 	AUTO(packet) AVPacket *packet = av_packet_alloc();
@@ -76,7 +76,7 @@ int picture_decode(const struct channel *channel, enum AVCodecID codec, uint32_t
 	int r = packet && frame ? read_file(channel, packet) : -ENOMEM;
 
 	if (r == 0)
-		r = container_open_picture_decoder(codec, halvings(width, height, enough), &decoder);
+		r = container_open_image_decoder(codec, halvings(width, height, enough), &decoder);
 	if (r < 0)
 		return r;
 	r = avcodec_send_packet(decoder, packet);
@@ -90,7 +90,7 @@ int picture_decode(const struct channel *channel, enum AVCodecID codec, uint32_t
 	return 0;
 }
 
-void picture_fit(const AVFrame *frame, AVRational pixel, int box, int *ret_width, int *ret_height)
+void image_fit(const AVFrame *frame, AVRational pixel, int box, int *ret_width, int *ret_height)
 {
 	double width = frame->width, height = frame->height;
 	const double shape = pixel.num > 0 && pixel.den > 0 ? av_q2d(pixel) : 1;
@@ -139,7 +139,7 @@ static int new_frame(int width, int height, int format, AVFrame **ret)
 	return 0;
 }
 
-int picture_scale(const AVFrame *frame, int width, int height, enum AVPixelFormat format, AVFrame **ret)
+int image_scale(const AVFrame *frame, int width, int height, enum AVPixelFormat format, AVFrame **ret)
 {
 	AUTO(frame) AVFrame *to = NULL;
 	struct SwsContext *scaler;
@@ -154,9 +154,9 @@ int picture_scale(const AVFrame *frame, int width, int height, enum AVPixelForma
 	if (!scaler)
 		return -ENOMEM;
 	/* Fails for what has no range, such as RGB on both sides, where it does not matter. */
-	(void)sws_setColorspaceDetails(scaler, sws_getCoefficients(frame->colorspace), is_full_range(frame),
-				       sws_getCoefficients(SWS_CS_ITU601), is_full_range(to), 0, 1 << 16,
-				       1 << 16);
+	(void)sws_setColorspaceDetails(scaler, sws_getCoefficients((int)frame->colorspace),
+				       is_full_range(frame), sws_getCoefficients(SWS_CS_ITU601),
+				       is_full_range(to), 0, 1 << 16, 1 << 16);
 	r = sws_scale(scaler, (const uint8_t *const *)frame->data, frame->linesize, 0, frame->height,
 		      to->data, to->linesize);
 	sws_freeContext(scaler);
@@ -201,7 +201,7 @@ static const uint8_t *stored_at(const struct plane *plane, int orientation, int 
 	return plane->bytes + (ptrdiff_t)y * plane->line + x;
 }
 
-int picture_turn(AVFrame **frame, int orientation)
+int image_turn(AVFrame **frame, int orientation)
 {
 	const AVPixFmtDescriptor *format = av_pix_fmt_desc_get((*frame)->format);
 	const bool turned = orientation > 4;
