@@ -104,8 +104,13 @@ static const struct claim claims[] = {
 		" WHEN v.kind NOT IN (1, 2) OR v.number NOT BETWEEN 1 AND 255"
 		"   THEN printf('an impossible thumbnail or preview: kind %d, number %d', v.kind, v.number)"
 		" END AS text FROM derived v LEFT JOIN inodes i ON i.id = v.inode_id LEFT JOIN inodes d ON d.id = v.derived_id") },
-	{ "asset", "SELECT a.inode_id, 'notes or a rating, of an inode that is not there' FROM assets a"
-		" WHERE NOT EXISTS (SELECT 1 FROM inodes i WHERE i.id = a.inode_id)" },
+	{ "asset", BROKEN("SELECT a.inode_id AS inode, CASE"
+		" WHEN i.id IS NULL THEN 'notes or a rating, of an inode that is not there'"
+		" WHEN a.favorite NOT IN (0, 1) OR a.hidden NOT IN (0, 1) THEN 'favorite or hidden are neither 0 nor 1'"
+		" WHEN a.seen_at <= 0 THEN 'it was seen before there was a time'"
+		" WHEN length(a.prediction) NOT BETWEEN 1 AND 100 OR a.prediction GLOB '*[^01]*' THEN 'an impossible prediction'"
+		" WHEN a.custom_json IS NOT NULL AND NOT json_valid(a.custom_json) THEN 'its custom values are no JSON'"
+		" END AS text FROM assets a LEFT JOIN inodes i ON i.id = a.inode_id") },
 	{ "tag", BROKEN("SELECT a.inode_id AS inode, CASE WHEN i.id IS NULL THEN 'a tag of an inode that is not there'"
 		" WHEN t.id IS NULL THEN printf('tag %d, which is not there', a.tag_id)"
 		" END AS text FROM asset_tags a LEFT JOIN inodes i ON i.id = a.inode_id LEFT JOIN tags t ON t.id = a.tag_id") },
