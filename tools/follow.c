@@ -25,7 +25,7 @@
 #include "device.h"
 #include "import.h"
 #include "log.h"
-#include "watch.h"
+#include "tree_watch.h"
 
 #define QUIET_MS 1000     /* a directory is looked at when nothing happened in it for this long ... */
 #define PATIENCE_MS 10000 /* ... or this long after the first thing did */
@@ -60,7 +60,7 @@ struct follow {
 	atomic_bool interrupt; /* the same: the locations are to be read anew, or it ends */
 	pthread_mutex_t rows;  /* a leaf: held to read and write a location's row, inside a change */
 	struct import_witness witness;
-	struct watch *watch;
+	struct tree_watch *watch;
 	struct followed *locations; /* the thread's own, as all below */
 	size_t n_locations;
 };
@@ -236,7 +236,7 @@ static int take_row(void *context, const struct vault_location *row)
 static void stop_watching(struct follow *follow, struct followed *location)
 {
 	if (location->is_watched)
-		watch_remove(follow->watch, location->id);
+		tree_watch_remove(follow->watch, location->id);
 	location->is_watched = false;
 }
 
@@ -310,7 +310,7 @@ static void scan(struct follow *follow, struct followed *location)
 	location->scan = false;
 	note_outcome(follow, location, &outcome);
 	if (location->watch && !location->is_watched) {
-		r = watch_add(follow->watch, location->id, location->path);
+		r = tree_watch_add(follow->watch, location->id, location->path);
 		location->is_watched = r == 0;
 	}
 	if (r == 0)
@@ -522,12 +522,12 @@ static void *run(void *context)
 	while (!atomic_load_explicit(&follow->stopping, memory_order_relaxed)) {
 		struct pollfd fds[2] = {
 			{ .fd = follow->event_fd, .events = POLLIN },
-			{ .fd = watch_fd(follow->watch), .events = POLLIN },
+			{ .fd = tree_watch_fd(follow->watch), .events = POLLIN },
 		};
 
 		if (atomic_exchange_explicit(&follow->interrupt, false, memory_order_relaxed))
 			read_list(follow);
-		watch_read(follow->watch);
+		tree_watch_read(follow->watch);
 		work(follow);
 		if (is_at_work(follow) && poll(fds, 2, idle_ms(follow)) > 0 && fds[0].revents)
 			(void)!read(follow->event_fd, &count, sizeof(count)); /* only resets it */
@@ -565,7 +565,7 @@ static void follow_free(struct follow *follow)
 	for (size_t i = 0; i < follow->n_locations; i++)
 		followed_release(&follow->locations[i]);
 	free(follow->locations);
-	watch_free(follow->watch);
+	tree_watch_free(follow->watch);
 	if (follow->event_fd >= 0)
 		(void)close(follow->event_fd); /* nothing to lose */
 	(void)pthread_mutex_destroy(&follow->rows);
@@ -575,7 +575,7 @@ static void follow_free(struct follow *follow)
 static int follow_new(struct vault *vault, struct fs *fs, struct follow **ret)
 {
 	struct follow *follow = calloc(1, sizeof(*follow));
-	struct watch_witness witness = { follow, on_changed, on_moved, on_overflow };
+	struct tree_witness witness = { follow, on_changed, on_moved, on_overflow };
 	int r;
 
 	if (!follow)
@@ -587,7 +587,7 @@ static int follow_new(struct vault *vault, struct fs *fs, struct follow **ret)
 	(void)pthread_mutex_init(&follow->rows, NULL);
 	follow->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	r = follow->event_fd < 0 ? log_err(-errno, "locations cannot be followed: ")
-				 : watch_new(&witness, &follow->watch);
+				 : tree_watch_new(&witness, &follow->watch);
 	if (r == 0)
 		r = device_put(vault, &follow->device_id);
 	if (r < 0) {

@@ -98,7 +98,7 @@ int main(int argc, char **argv)
 			       (unsigned)(1 + n % 12), (unsigned)(1 + n % 28), n);
 		id = make(vault, directory, name, S_IFREG | 0644);
 		give_tags(vault, id, n, n_tags, per_file, &random);
-		check(vault_set_mime(vault, id, types[n % 5]), "type");
+		check(vault_set_content(vault, id, &(struct vault_content){ .mime = types[n % 5] }), "type");
 		vault_change_end(vault);
 		if (n % 10 == 0)
 			write_bytes(vault, id, n);

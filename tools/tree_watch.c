@@ -1,9 +1,9 @@
-/* watch.c - trees of directories, by inotify. See watch.h.
+/* tree_watch.c - trees of directories, by inotify. See tree_watch.h.
  *
  * inotify watches single directories and tells by their numbers, so a table says which path each stands for. A directory
  * that comes is watched first and then told of as changed, with all below it: what was made in it before the watch stood is
  * found by who looks. Two halves of a move come one behind the other, in one read. */
-#include "watch.h"
+#include "tree_watch.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -29,8 +29,8 @@ struct node {
 	uint64_t tree;
 };
 
-struct watch {
-	struct watch_witness witness;
+struct tree_watch {
+	struct tree_witness witness;
 	int fd;
 	struct node *nodes;
 	size_t n_nodes;
@@ -50,7 +50,7 @@ static char *join(const char *directory, const char *name)
 	return path;
 }
 
-static int node_put(struct watch *watch, int number, uint64_t tree, char *top, char *path)
+static int node_put(struct tree_watch *watch, int number, uint64_t tree, char *top, char *path)
 {
 	if ((size_t)number >= watch->n_nodes) {
 		size_t n = (size_t)number * 2 + 64;
@@ -75,9 +75,10 @@ static void node_release(struct node *node)
 	*node = (struct node){ .top = NULL };
 }
 
-static int add_below(struct watch *watch, uint64_t tree, char *top, const char *path, bool is_news);
+static int add_below(struct tree_watch *watch, uint64_t tree, char *top, const char *path, bool is_news);
 
-static int add_subdirectories(struct watch *watch, uint64_t tree, char *top, const char *path, bool is_news)
+static int add_subdirectories(struct tree_watch *watch, uint64_t tree, char *top, const char *path,
+			      bool is_news)
 {
 	AUTO(free) char *full = join(top, path);
 	AUTO(dir) DIR *dir = full ? opendir(full) : NULL;
@@ -98,7 +99,7 @@ static int add_subdirectories(struct watch *watch, uint64_t tree, char *top, con
 }
 
 /* Watch a directory and all below it. What is gone meanwhile, or is no directory, is passed over. */
-static int add_below(struct watch *watch, uint64_t tree, char *top, const char *path, bool is_news)
+static int add_below(struct tree_watch *watch, uint64_t tree, char *top, const char *path, bool is_news)
 {
 	AUTO(free) char *full = join(top, path);
 	AUTO(free) char *kept = strdup(path);
@@ -129,7 +130,7 @@ static int say_why(int r, const char *top)
 	return log_err(r, "%s: cannot be watched: ", top);
 }
 
-int watch_add(struct watch *watch, uint64_t tree, const char *top)
+int tree_watch_add(struct tree_watch *watch, uint64_t tree, const char *top)
 {
 	char *kept = strdup(top);
 	int r = kept ? add_below(watch, tree, kept, "", false) : -ENOMEM;
@@ -141,11 +142,11 @@ int watch_add(struct watch *watch, uint64_t tree, const char *top)
 		is_in_use = is_in_use || watch->nodes[i].top == kept;
 	if (!is_in_use)
 		free(kept);
-	watch_remove(watch, tree);
+	tree_watch_remove(watch, tree);
 	return say_why(r, top);
 }
 
-void watch_remove(struct watch *watch, uint64_t tree)
+void tree_watch_remove(struct tree_watch *watch, uint64_t tree)
 {
 	char *top = NULL;
 
@@ -164,7 +165,7 @@ void watch_remove(struct watch *watch, uint64_t tree)
 }
 
 /* Directories at and below `from` are called otherwise now. */
-static int rename_nodes(struct watch *watch, uint64_t tree, const char *from, const char *to)
+static int rename_nodes(struct tree_watch *watch, uint64_t tree, const char *from, const char *to)
 {
 	size_t n = strlen(from);
 
@@ -184,14 +185,14 @@ static int rename_nodes(struct watch *watch, uint64_t tree, const char *from, co
 }
 
 /* The second half of a move did not come: it went out of what is watched. */
-static void forget_move(struct watch *watch)
+static void forget_move(struct tree_watch *watch)
 {
 	free(watch->moved_from);
 	watch->moved_from = NULL;
 	watch->cookie = 0;
 }
 
-static void came(struct watch *watch, const struct node *node, const char *path, bool is_directory)
+static void came(struct tree_watch *watch, const struct node *node, const char *path, bool is_directory)
 {
 	watch->witness.changed(watch->witness.context, node->tree, node->path);
 	if (is_directory && add_below(watch, node->tree, node->top, path, true) < 0)
@@ -199,7 +200,7 @@ static void came(struct watch *watch, const struct node *node, const char *path,
 			watch->witness.context); /* what is not watched is found by looking at all */
 }
 
-static void tell_of(struct watch *watch, const struct inotify_event *event)
+static void tell_of(struct tree_watch *watch, const struct inotify_event *event)
 {
 	const struct node node = watch->nodes[event->wd];
 	const bool is_directory = event->mask & IN_ISDIR;
@@ -227,7 +228,7 @@ static void tell_of(struct watch *watch, const struct inotify_event *event)
 	came(watch, &node, path, is_directory && event->mask & (IN_CREATE | IN_MOVED_TO));
 }
 
-static void take_event(struct watch *watch, const struct inotify_event *event)
+static void take_event(struct tree_watch *watch, const struct inotify_event *event)
 {
 	if (event->mask & IN_Q_OVERFLOW) {
 		watch->witness.overflow(watch->witness.context);
@@ -245,7 +246,7 @@ static void take_event(struct watch *watch, const struct inotify_event *event)
 		tell_of(watch, event);
 }
 
-void watch_read(struct watch *watch)
+void tree_watch_read(struct tree_watch *watch)
 {
 	_Alignas(struct inotify_event) char buffer[BUFFER_SIZE];
 	ssize_t n;
@@ -262,14 +263,14 @@ void watch_read(struct watch *watch)
 	forget_move(watch);
 }
 
-int watch_fd(const struct watch *watch)
+int tree_watch_fd(const struct tree_watch *watch)
 {
 	return watch->fd;
 }
 
-int watch_new(const struct watch_witness *witness, struct watch **ret)
+int tree_watch_new(const struct tree_witness *witness, struct tree_watch **ret)
 {
-	struct watch *watch = calloc(1, sizeof(*watch));
+	struct tree_watch *watch = calloc(1, sizeof(*watch));
 
 	if (!watch)
 		return log_err(-ENOMEM, "no memory to watch directories");
@@ -285,7 +286,7 @@ int watch_new(const struct watch_witness *witness, struct watch **ret)
 	return 0;
 }
 
-void watch_free(struct watch *watch)
+void tree_watch_free(struct tree_watch *watch)
 {
 	if (!watch)
 		return;
