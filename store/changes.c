@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "search.h"
+
 #define RING_SIZE 4096u		/* ids that are remembered; a power of two */
 #define PENDING_MAX (1u << 20)	/* ids gathered for a commit; more, and everything is queued */
 
@@ -120,13 +122,24 @@ static void touch(struct changes *c, uint64_t id)
 	(void)held;
 }
 
-/* Called by SQLite for each row of a table with a rowid, which in these three is the inode's id. */
+/* A tag was renamed perhaps: search.db looks at all of its files, which stand in its queue as one row, the tag's id negated. */
+static void touch_tag(struct changes *c, int64_t id)
+{
+	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&c->lock);
+
+	(void)held;
+	if (!set_add(&c->search, (uint64_t)-id))
+		c->overflow = true;
+}
+
+/* Called by SQLite for each row of a table with a rowid, which in the first three is the inode's id. */
 static void on_update(void *context, int operation, const char *database, const char *table, sqlite3_int64 rowid)
 {
 	struct vault *vault = context;
 
-	(void)operation;
 	(void)database;
+	if (operation == SQLITE_UPDATE && strcmp(table, "tags") == 0)
+		touch_tag(vault->changes, rowid);
 	if (strcmp(table, "inodes") == 0 || strcmp(table, "content") == 0 || strcmp(table, "assets") == 0)
 		touch(vault->changes, (uint64_t)rowid);
 }
@@ -316,6 +329,8 @@ void changes_flushed_locked(struct vault *vault)
 	struct changes *c = vault->changes;
 	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&c->lock);
 
+	if (c->n_search_flushed > 0 || c->overflow)
+		search_wake(vault);
 	if (c->search.n == c->n_search_flushed)
 		set_clear(&c->search);
 	set_clear(&c->queued);

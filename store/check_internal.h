@@ -59,11 +59,6 @@ int check_compare_ids(const void *a, const void *b);
 /* A statement of the check's own: they run once, over whole tables. Finalize it: AUTO(statement). -EBADMSG and others, logged. */
 int check_prepare(struct check *check, const char *sql, sqlite3_stmt **ret);
 
-static inline void auto_statement(sqlite3_stmt **statement)
-{
-	(void)sqlite3_finalize(*statement); /* repeats the error of the last step */
-}
-
 /* ---- the parts; 0 or a negative errno that ends the check ---- */
 
 int check_packs(struct check *check);

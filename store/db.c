@@ -11,13 +11,15 @@
 #include "functions.h"
 #include "log.h"
 #include "schema.h"
+#include "search_schema.h"
 #include "vfs.h"
 
 #define CACHE_KIB 32768		/* of pages; dirty ones stay in memory till the commit (no spilling) */
+#define SEARCH_CACHE_KIB 4096	/* of search.db's, which spills */
 #define BUSY_MS 10000		/* a checkpoint or a reader may be in the way of opening and closing */
 
 #define DB_SET_REFERENCE(name) &name##_queries,
-static const struct query_set *const sets[DB_N_SETS] = { DB_SETS(DB_SET_REFERENCE) };
+static const struct query_set *const sets[DB_N_SETS] = { DB_SETS(DB_SET_REFERENCE) DB_SEARCH_SETS(DB_SET_REFERENCE) };
 #undef DB_SET_REFERENCE
 
 static int code_to_errno(sqlite3 *handle, int code)
@@ -83,6 +85,19 @@ int db_run(struct db *db, sqlite3_stmt *statement)
 int db_exec(struct db *db, const char *sql)
 {
 	return db_errno(db, sqlite3_exec(db->handle, sql, NULL, NULL, NULL), sql);
+}
+
+int db_number(struct db *db, const char *sql, int *ret)
+{
+	AUTO(statement) sqlite3_stmt *statement = NULL;
+	int code = sqlite3_prepare_v2(db->handle, sql, -1, &statement, NULL);
+
+	if (code == SQLITE_OK)
+		code = sqlite3_step(statement);
+	if (code != SQLITE_ROW)
+		return db_errno(db, code, sql);
+	*ret = sqlite3_column_int(statement, 0);
+	return 0;
 }
 
 sqlite3_stmt *db_query(struct db *db, enum db_set set, int query)
@@ -165,8 +180,10 @@ int db_prepare_set(struct db *db, enum db_set set)
 	return r;
 }
 
-static int prepare_all(struct db *db)
+static int prepare_all(struct db *db, unsigned flags)
 {
+	bool search = flags & DB_OPEN_SEARCH;
+	int end = search ? DB_N_SETS : DB_N_VAULT_SETS;
 	int r = prepare(db, "BEGIN IMMEDIATE", &db->begin);
 
 	if (r == 0)
@@ -179,7 +196,7 @@ static int prepare_all(struct db *db)
 		r = prepare(db, "RELEASE step", &db->release);
 	if (r == 0)
 		r = prepare(db, "ROLLBACK TO step", &db->rollback);
-	for (int set = 0; r == 0 && set < DB_N_SETS; set++)
+	for (int set = search ? DB_N_VAULT_SETS : 0; r == 0 && set < end; set++)
 		r = db_prepare_set(db, (enum db_set)set);
 	return r;
 }
@@ -208,15 +225,19 @@ static int defend(struct db *db)
 
 static int tune(struct db *db, unsigned flags)
 {
-	char cache[64];
-	int r = db_exec(db, "PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_spill = OFF");
+	bool search = flags & DB_OPEN_SEARCH;
+	char cache[96];
+	int r = db_exec(db, "PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY");
 
-	(void)snprintf(cache, sizeof(cache), "PRAGMA cache_size = -%d", CACHE_KIB);	/* fits */
+	(void)snprintf(cache, sizeof(cache), "PRAGMA cache_spill = %s; PRAGMA cache_size = -%d", search ? "ON" : "OFF",
+		       search ? SEARCH_CACHE_KIB : CACHE_KIB);	/* fits */
 	if (r == 0)
 		r = db_exec(db, cache);
 	if (r == 0 && !(flags & (DB_OPEN_READ_ONLY | DB_OPEN_IMMUTABLE)))
-		r = db_exec(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = OFF;"
-				"PRAGMA wal_autocheckpoint = 0; PRAGMA journal_size_limit = 67108864");
+		r = db_exec(db, "PRAGMA journal_mode = WAL; PRAGMA secure_delete = OFF; PRAGMA journal_size_limit = 67108864");
+	if (r == 0 && !(flags & (DB_OPEN_READ_ONLY | DB_OPEN_IMMUTABLE)))
+		r = db_exec(db, search ? "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 1000" :
+					 "PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0");
 	return r;
 }
 
@@ -312,15 +333,15 @@ int db_open_in(struct db *db, int dir_fd, const char *path, unsigned flags)
 	if (r == 0)
 		r = defend(db);
 	if (r == 0 && !(flags & DB_OPEN_CREATE))
-		r = schema_verify(db);
+		r = flags & DB_OPEN_SEARCH ? search_schema_verify(db) : schema_verify(db);
 	if (r == 0)
 		r = tune(db, flags);
 	if (r == 0)
 		r = functions_add(db);
 	if (r == 0 && flags & DB_OPEN_CREATE)
-		r = schema_create(db);
+		r = flags & DB_OPEN_SEARCH ? search_schema_create(db) : schema_create(db);
 	if (r == 0 && !(flags & DB_OPEN_BARE))
-		r = prepare_all(db);
+		r = prepare_all(db, flags);
 	if (r < 0)
 		db_close(db);
 	return r;
@@ -329,6 +350,24 @@ int db_open_in(struct db *db, int dir_fd, const char *path, unsigned flags)
 int db_open(struct db *db, const char *path, unsigned flags)
 {
 	return db_open_in(db, -1, path, flags);
+}
+
+int db_attach_in(struct db *db, int dir_fd, const char *path, const char *schema, unsigned flags)
+{
+	AUTO(statement) sqlite3_stmt *attach = NULL;
+	AUTO(free) char *name = name_in(dir_fd, path);
+	AUTO(free) char *uri = name && flags & DB_OPEN_IMMUTABLE ? immutable_uri(name) : NULL;
+	int code;
+
+	if (!name || (flags & DB_OPEN_IMMUTABLE && !uri))
+		return log_err(-ENOMEM, "%s: no memory to open it", path);
+	code = sqlite3_prepare_v2(db->handle, "ATTACH ?1 AS ?2", -1, &attach, NULL);
+	if (code == SQLITE_OK) {
+		bind_text(attach, 1, uri ? uri : name, strlen(uri ? uri : name));
+		bind_text(attach, 2, schema, strlen(schema));
+		code = sqlite3_step(attach);
+	}
+	return code == SQLITE_DONE ? 0 : db_errno(db, code, path);
 }
 
 void db_close(struct db *db)

@@ -24,17 +24,24 @@ struct query_set {
 /* The modules with queries; each defines `const struct query_set NAME_queries`. */
 #define DB_SETS(X) \
 	X(state) X(inodes) X(namespace) X(directories) X(xattrs) X(tags) X(tag_counts) X(tag_graph) X(tag_list) X(assets) X(content) X(derived) X(jobs) X(changes) X(chunks) \
-	X(bulk) X(manifest) X(locations) X(gc) X(stats) X(find)
+	X(bulk) X(manifest) X(locations) X(gc) X(stats) X(find) X(search_db) X(search_document) X(search_follow)
+
+/* The same of those that go to search.db. */
+#define DB_SEARCH_SETS(X) X(search_state) X(search_words)
 
 enum db_set {
 #define DB_SET_ID(name) DB_SET_##name,
 	DB_SETS(DB_SET_ID)
-#undef DB_SET_ID
+	DB_N_VAULT_SETS,
+	DB_BEFORE_SEARCH_SETS = DB_N_VAULT_SETS - 1,
+	DB_SEARCH_SETS(DB_SET_ID)
 	DB_N_SETS,
+#undef DB_SET_ID
 };
 
 #define DB_SET_DECLARE(name) extern const struct query_set name##_queries;
 DB_SETS(DB_SET_DECLARE)
+DB_SEARCH_SETS(DB_SET_DECLARE)
 #undef DB_SET_DECLARE
 
 struct db {
@@ -52,6 +59,7 @@ enum db_open_flags {
 	DB_OPEN_IMMUTABLE = 2,	/* on a read-only disk, nobody writes */
 	DB_OPEN_CREATE = 4,	/* make a new database with this program's schema */
 	DB_OPEN_BARE = 8,	/* prepare nothing: for a connection that only checkpoints, or needs few queries */
+	DB_OPEN_SEARCH = 16,	/* it is a search.db, which has a schema and queries of its own: -EINVAL is silent */
 };
 
 /* Open `path` with the safe settings, check that its schema is this version's to the letter, prepare every query.
@@ -67,6 +75,10 @@ void db_close(struct db *db);
 /* Prepare the queries of one set, for a connection that was opened with DB_OPEN_BARE. */
 int db_prepare_set(struct db *db, enum db_set set);
 
+/* Add another database to the connection, its tables under the name `schema`: for reading, on one that is opened so. `flags`:
+ * DB_OPEN_IMMUTABLE or 0. Whoever calls has looked at its schema. */
+int db_attach_in(struct db *db, int dir_fd, const char *path, const char *schema, unsigned flags);
+
 /* The statement, reset and unbound: guard it with AUTO(query). */
 sqlite3_stmt *db_query(struct db *db, enum db_set set, int query);
 
@@ -79,6 +91,9 @@ int db_run(struct db *db, sqlite3_stmt *statement);
 /* Run fixed SQL text, without parameters. 0 or negative errno (logged). */
 int db_exec(struct db *db, const char *sql);
 
+/* The number in the first row that fixed SQL text gives, which has one. 0 or negative errno (logged). */
+int db_number(struct db *db, const char *sql, int *ret);
+
 /* Begin and commit the transaction that all changes run in.  -EBUSY another writer; others logged. */
 int db_begin(struct db *db);
 int db_commit(struct db *db);
@@ -88,6 +103,12 @@ void db_rollback(struct db *db);
 
 /* The one translation of SQLite's codes, logged with what SQLite says. 0 for SQLITE_OK. */
 int db_errno(struct db *db, int code, const char *what);
+
+/* One that is prepared for the occasion. */
+static inline void auto_statement(sqlite3_stmt **statement)
+{
+	(void)sqlite3_finalize(*statement);	/* repeats the error of the last step */
+}
 
 static inline void auto_query(sqlite3_stmt **statement)
 {

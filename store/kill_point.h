@@ -41,6 +41,10 @@
 	POINT(going)			/* chunk rows of dead packs are gone, nothing is committed */ \
 	POINT(going_committed)		/* the packs are marked; no checkpoint yet */              \
 	POINT(going_checkpointed)	/* before the first of them is unlinked */                 \
+	/* search.db */                                                                            \
+	POINT(search_commit)		/* a slice is worked out, SQLite has not committed it */   \
+	POINT(search_committed)		/* it has; vault.db's queue still has its rows */          \
+	POINT(search_concluded)		/* they are gone from it, no commit is made */             \
 	/* recovery */                                                                             \
 	POINT(recover)			/* the tail was looked at, nothing is changed */           \
 	POINT(replay)			/* before a commit's journal is applied */                 \

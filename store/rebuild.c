@@ -12,6 +12,7 @@
 
 #include "kill_point.h"
 #include "recover.h"
+#include "search.h"
 #include "state.h"
 
 #define DATABASE REBUILD_DATABASE
@@ -147,6 +148,8 @@ int rebuild_database(struct vault *vault, unsigned flags)
 	db_close(&vault->db);
 	memset(&vault->state, 0, sizeof(vault->state));
 	KILL_POINT(rebuilt);
+	if (r == 0)
+		search_remove(vault);	/* before: the new vault.db does not know what it had already looked at */
 	if (r == 0)
 		r = put_in_place(vault);
 	rebuild_remove_leftovers(vault);	/* where it failed the old one is still there */

@@ -303,19 +303,6 @@ int schema_create(struct db *db)
 	return r;
 }
 
-static int pragma_number(struct db *db, const char *pragma, int *ret)
-{
-	sqlite3_stmt *statement = NULL;
-	int code = sqlite3_prepare_v2(db->handle, pragma, -1, &statement, NULL);
-
-	if (code == SQLITE_OK)
-		code = sqlite3_step(statement);
-	if (code == SQLITE_ROW)
-		*ret = sqlite3_column_int(statement, 0);
-	(void)sqlite3_finalize(statement);	/* repeats the code */
-	return code == SQLITE_ROW ? 0 : db_errno(db, code, pragma);
-}
-
 /* Is `name` with the text `sql` one of ours? Automatic indices have no text. */
 static bool object_is_ours(const char *name, const char *sql)
 {
@@ -334,13 +321,13 @@ int schema_verify(struct db *db)
 	sqlite3_stmt *statement = NULL;
 	size_t n_ours = 0;
 	int version = 0, application = 0;
-	int r = pragma_number(db, "PRAGMA user_version", &version);
+	int r = db_number(db, "PRAGMA user_version", &version);
 	int code;
 
 	if (r < 0)
 		return r;
 	if (version >= 1 && version < SCHEMA_VERSION) {
-		r = pragma_number(db, "PRAGMA application_id", &application);
+		r = db_number(db, "PRAGMA application_id", &application);
 		if (r < 0)
 			return r;
 		if (application == SCHEMA_APPLICATION_ID)

@@ -36,9 +36,4 @@ static inline void auto_sql(struct sql_text *sql)
 	sql_release(sql);
 }
 
-static inline void auto_statement(sqlite3_stmt **statement)
-{
-	(void)sqlite3_finalize(*statement); /* repeats the error of the last step */
-}
-
 #endif

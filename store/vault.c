@@ -36,6 +36,7 @@
 #include "readers.h"
 #include "rebuild.h"
 #include "recover.h"
+#include "search.h"
 #include "space.h"
 #include "state.h"
 #include "tag_graph.h"
@@ -123,6 +124,7 @@ static void release(struct vault *vault)
 	if (!vault)
 		return;
 	background_stop(vault->background);
+	search_stop(vault->search);
 	commit_end(vault->committer);
 	background_free(TAKE(vault->background));
 	workers_free(TAKE(vault->workers));
@@ -132,6 +134,7 @@ static void release(struct vault *vault)
 	chunk_index_free(TAKE(vault->chunk_index));
 	readers_free(TAKE(vault->readers));
 	KILL_POINT(close);
+	search_free(TAKE(vault->search));
 	db_close(&vault->db);
 	tag_graph_free(TAKE(vault->tags));
 	free(TAKE(vault->given_up));
@@ -557,6 +560,8 @@ static int start(struct vault *vault, const struct vault_open_options *options)
 
 		r = xattrs_load_locked(vault);
 	}
+	if (r == 0)
+		r = search_new(vault);
 	if (r < 0 || vault->read_only)
 		return r;
 	space_look(vault);
@@ -565,7 +570,9 @@ static int start(struct vault *vault, const struct vault_open_options *options)
 		r = load_picture_size(vault);
 	if (r == 0)
 		r = commit_start(vault);
-	return r == 0 ? background_start(vault) : r;
+	if (r == 0)
+		r = background_start(vault);
+	return r == 0 ? search_start(vault) : r;
 }
 
 int vault_open(const char *path, const struct vault_open_options *options, struct vault **ret)
@@ -617,6 +624,7 @@ int vault_close(struct vault *vault)
 	if (!vault)
 		return 0;
 	background_stop(vault->background);
+	search_stop(vault->search);
 	r = commit_stop(vault);
 	release(vault);
 	return r;

@@ -46,6 +46,7 @@ struct vault {
 	struct changes *changes;	/* changes.h */
 	struct tag_graph *tags;		/* tag_graph.h */
 	struct readers *readers;	/* readers.h */
+	struct search *search;		/* search.h */
 	struct background *background;	/* background.h; NULL while the vault is opened and closed */
 
 	pthread_mutex_t changed_lock;	/* held while the next is called, so that whoever unsets it knows it has ended; a leaf */

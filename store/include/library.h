@@ -187,6 +187,26 @@ char *vault_query_term(const char *key, const char *value);
  * INT64_MAX. Both in ns since 1970. */
 int64_t vault_query_valid_until(const struct vault_query *query, int64_t now_ns);
 
+/* ---- search ----
+ * The full-text index, search.db, follows the vault by itself, a moment behind the last commit. It holds nothing that could
+ * not be made anew, and whatever becomes of it no change and no commit fails. */
+
+#define VAULT_TEXT_MAX (1u << 20)	/* bytes of a file's text that are looked into */
+
+/* Keep the first bytes of a text file as what words are looked for in, or none with size 0: also of a file that is taken
+ * for text and cannot be read as such, or is no text any more. UTF-8. On disk when it returns. Not inside a change.
+ *   Errors  -ENOENT the file has no name, or no commit has it yet; -EINVAL too long. Where search.db was given up, nothing is
+ *           kept, and it is asked for again when the vault is next opened. */
+int vault_set_text(struct vault *vault, uint64_t id, const char *text, size_t size);
+
+/* As vault_sync(), and whoever searches after that finds what changed before. On a vault that is open for reading only: as it
+ * is. Not inside a change.
+ *   Errors  as vault_sync(); -EIO search.db was given up, which was said; -ECANCELED the vault is being closed. */
+int vault_search_sync(struct vault *vault);
+
+/* The same without waiting: `done(context, result)` is called once, from any thread, possibly before this returns. */
+void vault_search_sync_then(struct vault *vault, void (*done)(void *context, int result), void *context);
+
 static inline void auto_vault_query(struct vault_query **query)
 {
 	vault_query_free(*query);
