@@ -33,7 +33,8 @@ int command_option(const struct command *self, int argc, char **argv, const char
 	const char *word;
 	int c;
 
-	(void)snprintf(with_help, sizeof(with_help), ":h%s", letters); /* ours; all are short */
+	(void)snprintf(with_help, sizeof(with_help), "%s:h%s", *letters == '+' ? "+" : "",
+		       letters + (*letters == '+')); /* ours; all are short */
 	opterr = 0;
 	c = getopt_long(argc, argv, with_help, options, NULL);
 	if (c != ':' && c != '?')

@@ -21,7 +21,7 @@ struct command {
 
 /* getopt_long(3) for a command; -h and --help are added. Returns -1 behind the last option, 'h' when help was asked for
  * (return command_help()), '?' for a bad option, which has been reported (return STATUS_USAGE). `options` ends with
- * COMMAND_LAST_OPTIONS. */
+ * COMMAND_LAST_OPTIONS. `letters` that begin with '+' end the options at the first other word. */
 int command_option(const struct command *self, int argc, char **argv, const char *letters,
 		   const struct option *options);
 
@@ -50,7 +50,7 @@ const struct command *const *command_list(size_t *ret_n);
 /* Mount as mount(8) wants it done: `argv` is a mount helper's. Returns mount(8)'s exit codes. */
 int mount_as_helper(int argc, char **argv);
 
-extern const struct command cmd_init, cmd_mount, cmd_umount, cmd_sync, cmd_stats, cmd_ls, cmd_info, cmd_tag,
+extern const struct command cmd_init, cmd_mount, cmd_umount, cmd_sync, cmd_stats, cmd_ls, cmd_info, cmd_find, cmd_tag,
 	cmd_import, cmd_export, cmd_add, cmd_locations, cmd_check, cmd_rebuild, cmd_version, cmd_help;
 
 #endif

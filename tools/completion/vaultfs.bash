@@ -12,8 +12,10 @@ _vaultfs_words() {
 
 _vaultfs() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
-	local commands='init mount umount sync stats ls info tag import export add locations check rebuild version help'
+	local commands='init mount umount sync stats ls info find tag import export add locations check rebuild version help'
+	local terms='tag: kind: type: ext: name: note: in: person: date: modified: added: seen: size: length: width: height:'
 	local options=
+	terms+=' rating: quality: sha256: favorite hidden seen unseen untagged'
 	COMPREPLY=()
 
 	if ((COMP_CWORD == 1)); then
@@ -26,6 +28,7 @@ _vaultfs() {
 	umount) options='--lazy --timeout' ;;
 	stats | info) options='--json' ;;
 	ls) options='-l -R --json' ;;
+	find) options='-0 --json --sort --reverse --limit --page' ;;
 	tag) options='--json --import-finder' ;;
 	import) options='--into --update --one-file-system --quiet' ;;
 	export) options='--update --quiet' ;;
@@ -39,6 +42,10 @@ _vaultfs() {
 	init:--chunk-size | init:-c) _vaultfs_words '16K 32K 64K 128K 256K 512K' && return ;;
 	init:--pack-size | init:-p) _vaultfs_words '16M 64M 256M 1G' && return ;;
 	mount:-o) _vaultfs_words 'ro rw allow_other commit= cache= uid= gid= fsname= writeback noacl inherit= seen=' && return ;;
+	find:--sort | find:-s) _vaultfs_words 'added date size name quality rating' && return ;;
+	find::) [[ ${COMP_WORDS[COMP_CWORD - 2]} == kind ]] && _vaultfs_words 'image video audio text document archive other'
+		return ;;
+	find:--limit | find:-n | find:--page | find:-p) return ;;
 	add:--mode | add:-m) _vaultfs_words 'metadata content deep' && return ;;
 	locations:--pause | locations:--resume | locations:--remove | add:--into | add:-i) return ;;
 	umount:--timeout | umount:-t | import:--into | import:-i) return ;;
@@ -50,6 +57,11 @@ _vaultfs() {
 	fi
 	case $command in
 	help) _vaultfs_words "$commands" ;;
+	find)
+		_vaultfs_paths d
+		mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W "$terms" -- "$cur")
+		compopt -o nospace 2>/dev/null
+		;;
 	tag) if ((COMP_CWORD == 2)); then _vaultfs_words 'add rm set ls --import-finder'; else _vaultfs_paths f; fi ;;
 	info) _vaultfs_paths f ;;
 	version) ;;
