@@ -141,26 +141,33 @@ static const struct tag_alias *alias_find(const struct tag_graph *graph, const c
 	return NULL;
 }
 
-/* Replace the longest beginning that is an alias. False: there is none, or the result is too long. */
+/* The alias that is the longest beginning of `text`, which is collapsed, and how long it is there; or NULL. */
+static const struct tag_alias *alias_of(const struct tag_graph *graph, const char *text, size_t size, size_t *ret_size)
+{
+	for (size_t n = size; graph->n_aliases > 0 && n > 0; n--) {
+		const struct tag_alias *alias = n == size || text[n] == '/' ? alias_find(graph, text, n) : NULL;
+
+		if (!alias)
+			continue;
+		*ret_size = n;
+		return alias;
+	}
+	return NULL;
+}
+
+/* False: it begins with no alias, or the result is too long. */
 static bool follow_alias(const struct tag_graph *graph, struct tag_name *name)
 {
 	char longer[2 * VAULT_TAG_NAME_MAX + 1];
+	size_t n = 0, target_size;
+	const struct tag_alias *alias = alias_of(graph, name->text, name->size, &n);
 
-	for (size_t n = name->size; n > 0; n--) {
-		const struct tag_alias *alias;
-		size_t target_size;
-
-		if (n < name->size && name->text[n] != '/')
-			continue;
-		alias = alias_find(graph, name->text, n);
-		if (!alias)
-			continue;
-		target_size = strnlen(alias->target, VAULT_TAG_NAME_MAX);
-		memcpy(longer, alias->target, target_size);
-		memcpy(longer + target_size, name->text + n, name->size - n);
-		return collapse(longer, target_size + name->size - n, name->text, &name->size);
-	}
-	return false;
+	if (!alias)
+		return false;
+	target_size = strnlen(alias->target, VAULT_TAG_NAME_MAX);
+	memcpy(longer, alias->target, target_size);
+	memcpy(longer + target_size, name->text + n, name->size - n);
+	return collapse(longer, target_size + name->size - n, name->text, &name->size);
 }
 
 bool tag_graph_resolve(const struct tag_graph *graph, const char *name, size_t size, struct tag_name *ret)
@@ -176,6 +183,15 @@ bool tag_graph_resolve(const struct tag_graph *graph, const char *name, size_t s
 	}
 	ret->folded_size = casefold(ret->text, ret->size, ret->folded);
 	return true;
+}
+
+uint32_t tag_graph_alias_target(const struct tag_graph *graph, const char *name, size_t size)
+{
+	char text[VAULT_TAG_NAME_MAX + 1];
+	size_t text_size, n;
+	const struct tag_alias *alias = collapse(name, size, text, &text_size) ? alias_of(graph, text, text_size, &n) : NULL;
+
+	return alias ? tag_graph_row(graph, alias->tag_id) : TAG_NONE;
 }
 
 bool tag_node_is_folder(const struct tag_node *node)

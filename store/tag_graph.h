@@ -100,6 +100,9 @@ bool tag_graph_resolve(const struct tag_graph *graph, const char *name, size_t s
 /* The node of that name, aliases followed; or TAG_NONE. */
 uint32_t tag_graph_find(const struct tag_graph *graph, const char *name, size_t size);
 
+/* The row that the first alias followed in `name` leads to; or TAG_NONE, also where no alias begins it. */
+uint32_t tag_graph_alias_target(const struct tag_graph *graph, const char *name, size_t size);
+
 /* The row of that id; or TAG_NONE. */
 uint32_t tag_graph_row(const struct tag_graph *graph, uint64_t id);
 

@@ -2,7 +2,8 @@
  *
  * user.xdg.tags is one text for many rows. It must come back to the byte while the tags are the same, or rsync
  * would copy it again and again: where the rows joined with ',' would not give what was written, that is kept in
- * assets.tags_text. */
+ * assets.tags_text. A tag that is renamed may be on any number of files, whose texts nobody can go through then: so a text
+ * that does not say what the rows do any more counts for nothing. */
 #include "tags.h"
 
 #include <errno.h>
@@ -16,6 +17,7 @@ enum {
 	Q_ANY,
 	Q_TEXT_GET,
 	Q_TAGS_GET,
+	Q_FOLDED_GET,
 	Q_TAGS_OF,
 	Q_TEXT_PUT,
 	Q_TEXT_COPY,
@@ -30,6 +32,8 @@ static const char *const sql[] = {
 	[Q_TEXT_GET] = "SELECT tags_text FROM assets WHERE inode_id = ?1",
 	[Q_TAGS_GET] = "SELECT t.name FROM asset_tags a JOIN tags t ON t.id = a.tag_id WHERE a.inode_id = ?1 "
 		       "ORDER BY a.position",
+	[Q_FOLDED_GET] = "SELECT t.folded FROM asset_tags a JOIN tags t ON t.id = a.tag_id WHERE a.inode_id = ?1 "
+			 "ORDER BY a.position",
 	[Q_TEXT_PUT] = "INSERT INTO assets (inode_id, tags_text) VALUES (?1, ?2) "
 		       "ON CONFLICT (inode_id) DO UPDATE SET tags_text = excluded.tags_text",
 	[Q_TAGS_OF] = "SELECT tag_id, position FROM asset_tags WHERE inode_id = ?1",
@@ -96,19 +100,103 @@ static int tags_joined_locked(struct vault *vault, uint64_t id, struct value *va
 	return any ? 0 : -ENODATA;
 }
 
+/* The folded names of a file's tags, in their order. */
+struct folded {
+	char *bytes;
+	size_t size, room;
+	size_t ends[TAGS_PER_FILE_MAX];
+	unsigned n;
+};
+
+static void auto_folded(struct folded *folded)
+{
+	free(folded->bytes);
+}
+
+static int folded_read_locked(struct vault *vault, uint64_t id, struct folded *ret)
+{
+	AUTO(query) sqlite3_stmt *get = query(vault, Q_FOLDED_GET);
+	int r;
+
+	bind_u64(get, 1, id);
+	while (ret->n < TAGS_PER_FILE_MAX && (r = db_step(&vault->db, get)) == 1) {
+		const void *name = sqlite3_column_blob(get, 0);
+		size_t size = (size_t)sqlite3_column_bytes(get, 0);
+
+		if (size > ret->room - ret->size) {
+			size_t room = 2 * ret->room + size + 256;
+			char *bytes = realloc(ret->bytes, room);
+
+			if (!bytes)
+				return log_err(-ENOMEM, "%s: no memory for a file's tags", vault->path);
+			ret->bytes = bytes;
+			ret->room = room;
+		}
+		if (size > 0)
+			memcpy(ret->bytes + ret->size, name, size);
+		ret->size += size;
+		ret->ends[ret->n++] = ret->size;
+	}
+	return r < 0 ? r : 0;
+}
+
+static bool folded_is(const struct folded *folded, unsigned i, const char *name, size_t size)
+{
+	size_t start = i > 0 ? folded->ends[i - 1] : 0;
+
+	return folded->ends[i] - start == size && memcmp(folded->bytes + start, name, size) == 0;
+}
+
+/* Does `text` still say which tags the file has, each at first in their order? Not where one was renamed since.  1, 0. */
+static int text_is_true_locked(struct vault *vault, uint64_t id, const char *text, size_t size)
+{
+	AUTO(folded) struct folded tags = { .bytes = NULL };
+	int r = folded_read_locked(vault, id, &tags);
+	struct tags_word word;
+	unsigned n = 0;
+	size_t at = 0;
+
+	while (r >= 0 && (r = tags_next(text, size, &at, &word)) == 1) {
+		char name[CASEFOLD_SIZE(TAGS_NAME_MAX)];
+		size_t name_size = casefold(word.name, word.size, name);
+		bool known = n < tags.n && folded_is(&tags, n, name, name_size);
+
+		n += known;
+		for (unsigned i = 0; !known && i < n; i++)
+			known = folded_is(&tags, i, name, name_size);
+		if (!known)
+			return 0;
+	}
+	if (r == -EINVAL)
+		return 0; /* it was not written here */
+	return r < 0 ? r : n == tags.n;
+}
+
 int tags_get_locked(struct vault *vault, uint64_t id, struct value *ret)
 {
-	int r = value_add_column(&vault->db, query(vault, Q_TEXT_GET), id, ret);
+	AUTO(query) sqlite3_stmt *get = query(vault, Q_TEXT_GET);
+	const char *text;
+	size_t size;
+	int r;
 
-	return r == -ENODATA ? tags_joined_locked(vault, id, ret) : r;
+	bind_u64(get, 1, id);
+	r = db_step(&vault->db, get);
+	if (r < 0)
+		return r;
+	if (r == 0 || sqlite3_column_type(get, 0) == SQLITE_NULL)
+		return tags_joined_locked(vault, id, ret);
+	text = sqlite3_column_blob(get, 0);
+	size = (size_t)sqlite3_column_bytes(get, 0);
+	r = text_is_true_locked(vault, id, text, size);
+	if (r < 0)
+		return r;
+	if (r == 0)
+		return tags_joined_locked(vault, id, ret);
+	value_add(ret, text, size);
+	return 0;
 }
 
 /* ---- writing ---- */
-
-struct tag {
-	const char *name; /* points into the text */
-	size_t size;
-};
 
 /* ASCII's white space, and NUL: some programs write the one that ends a string in memory. */
 static bool is_white(char c)
@@ -116,8 +204,7 @@ static bool is_white(char c)
 	return c == ' ' || (c >= '\t' && c <= '\r') || c == '\0';
 }
 
-/* The next tag of `text` from *at on, trimmed.  1 found; 0 the end; -EINVAL too long, or with a NUL. */
-static int tag_next(const char *text, size_t size, size_t *at, struct tag *ret)
+int tags_next(const char *text, size_t size, size_t *at, struct tags_word *ret)
 {
 	while (*at < size) {
 		const char *start = text + *at;
@@ -135,13 +222,13 @@ static int tag_next(const char *text, size_t size, size_t *at, struct tag *ret)
 			continue;
 		if (n > TAGS_NAME_MAX || memchr(start, '\0', n))
 			return -EINVAL;
-		*ret = (struct tag){ start, n };
+		*ret = (struct tags_word){ start, n };
 		return 1;
 	}
 	return 0;
 }
 
-static int tag_insert_locked(struct vault *vault, const struct tag *tag, const char *folded,
+static int tag_insert_locked(struct vault *vault, const struct tags_word *tag, const char *folded,
 			     size_t folded_size, uint64_t *ret_id)
 {
 	AUTO(query) sqlite3_stmt *insert = query(vault, Q_TAG_INSERT);
@@ -157,7 +244,7 @@ static int tag_insert_locked(struct vault *vault, const struct tag *tag, const c
 }
 
 /* The row of `tag`, made if there is none. *ret_same: it is spelled this way in its row. */
-static int tag_get_or_insert_locked(struct vault *vault, const struct tag *tag, uint64_t *ret_id,
+static int tag_get_or_insert_locked(struct vault *vault, const struct tags_word *tag, uint64_t *ret_id,
 				    bool *ret_same)
 {
 	AUTO(query) sqlite3_stmt *find = query(vault, Q_TAG_FIND);
@@ -205,10 +292,10 @@ static int tags_replace_locked(struct vault *vault, uint64_t id, const char *tex
 	bool exact = true;
 	size_t at = 0, expected = 0;
 	unsigned n_tags = 0;
-	struct tag tag;
+	struct tags_word tag;
 	int r = tags_forget_locked(vault, id);
 
-	while (r >= 0 && (r = tag_next(text, size, &at, &tag)) == 1) {
+	while (r >= 0 && (r = tags_next(text, size, &at, &tag)) == 1) {
 		uint64_t tag_id = 0;
 		bool same = false;
 

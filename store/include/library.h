@@ -153,6 +153,59 @@ int vault_tag_list(struct vault *vault, const char *name, unsigned flags, struct
 /* One tag, in ret->tags[0], with n_files.  -ENOENT. */
 int vault_tag_find(struct vault *vault, const char *name, struct vault_tags *ret);
 
+/* What is set of a tag besides its name. Each is read and set as text, "" for nothing. */
+enum vault_tag_text {
+	VAULT_TAG_COLOR,	/* "#rrggbb", or black, blue, brown, cyan, gray, green, magenta, orange, pink, purple, red, white, yellow */
+	VAULT_TAG_ICON,		/* a name of the icon naming specification, such as "folder-pictures" */
+	VAULT_TAG_ALIASES,	/* names with commas between them */
+	VAULT_TAG_IMPLIES,	/* the same */
+};
+
+/* Returns the length; with size 0 only asks for it.  -ENOENT no such tag; -ENODATA nothing is set; -ERANGE; -E2BIG as
+ * vault_getxattr(). */
+ssize_t vault_tag_get_text(struct vault *vault, const char *name, enum vault_tag_text which, char *buffer, size_t size);
+
+/* All below are changes, within vault_change_begin() and vault_change_end(). Tags that are named and not there are made, but
+ * for what is to be removed or renamed, which is -ENOENT. A tag that is made has no ',' in its name, which neither begins nor ends
+ * with white space, and no step that is empty, "." or "..": else -EINVAL; -ENAMETOOLONG. -ENOSPC there are as many tags,
+ * tags of the file or rules of the tag as there may be. */
+
+/* -EEXIST. One that was only a step above others has a row from now on. */
+int vault_tag_make(struct vault *vault, const char *name);
+
+enum vault_tag_remove_flags {
+	VAULT_TAG_REMOVE_USED = 1,	/* also where files have it, and with all tags below it */
+};
+
+/* Remove a tag with its rules. The step above stays.
+ *   Returns  0 it is gone; 1 a part is: call it again, in another change, until it is 0.
+ *   Errors   -ENOTEMPTY files have it, or there are tags below it. */
+int vault_tag_remove(struct vault *vault, const char *name, unsigned flags);
+
+/* Give a tag and all below it another name. Files keep their tags: user.xdg.tags reads with the new name from now on.
+ *   Returns  0; 1 files had to be changed as they had it by an alias, and more remain: call it again with the same names.
+ *   Errors   -EEXIST there is such a tag, or an alias that is called so; -EINVAL also a name below itself;
+ *            -E2BIG too many tags below it (logged). */
+int vault_tag_rename(struct vault *vault, const char *from, const char *to);
+
+/* Set one of its texts, all of it.  -EINVAL no such color or icon, or as the next two. */
+int vault_tag_set_text(struct vault *vault, const char *name, enum vault_tag_text which, const char *text, size_t size);
+
+/* `alias` leads to tag `name`, also as the beginning of other names. Files that had a tag called `alias` count as having `name`.
+ *   Errors  -EEXIST it leads elsewhere; -EINVAL the tag's own name begins with it. */
+int vault_tag_alias_add(struct vault *vault, const char *name, const char *alias);
+int vault_tag_alias_remove(struct vault *vault, const char *alias);
+
+/* Files that have `name` count as having `implied`.  -EINVAL itself. */
+int vault_tag_imply(struct vault *vault, const char *name, const char *implied);
+int vault_tag_imply_remove(struct vault *vault, const char *name, const char *implied);
+
+/* Give a file or directory one tag more, as its last; fine if it has it.  -EPERM something else. */
+int vault_file_tag_add(struct vault *vault, uint64_t id, const char *name);
+
+/* Take a tag from it, and all below that; what it counts as having by a rule stays.  -ENODATA it has none of them. */
+int vault_file_tag_remove(struct vault *vault, uint64_t id, const char *name);
+
 /* ---- queries ----
  * The language is in vaultfs-find(1): words, KEY:VALUE terms, quotes, parentheses, `or`, `-` and `not`. A query says
  * nothing of a vault: it can be made without one, and used on any. */
