@@ -179,7 +179,6 @@ static int finish_locked(struct vault *vault, const struct commit_state *state)
 	if (r < 0) {
 		commit_fail(vault);
 		vault->changes_lost = true;	/* from here: the packs have them */
-		changes_touch_all_locked(vault, true);
 		return log_err(-EIO, "%s: commit %" PRIu64 " is safe in the packs but not in vault.db: read-only until opened again",
 			       vault->path, state->commit);
 	}

@@ -5,7 +5,6 @@
 #include <time.h>
 
 #include "background.h"
-#include "changes.h"
 #include "commit_internal.h"
 
 #define SECOND_NS 1000000000ll
@@ -166,7 +165,6 @@ static void on_rollback(void *context)
 		return;
 	commit_fail(c->vault);
 	c->vault->changes_lost = true;
-	changes_touch_all_locked(c->vault, true);	/* whoever changes rows holds the metadata lock */
 	(void)log_err(-EROFS, "%s: the database gave up its transaction: changes since commit %" PRIu64 " are lost, the vault is "
 		      "read-only until it is opened again", c->vault->path, c->vault->state.commit);
 }

@@ -464,18 +464,24 @@ static int build(struct vault *vault, struct tag_graph *graph)
 	return r == 0 ? load_implications(vault, graph) : r;
 }
 
+/* Moves when rules or names change, also back to what they were before changes that were lost. */
+static uint64_t rules_generation(struct vault *vault)
+{
+	return changes_rules_generation(vault) + (vault->changes_lost ? 1 : 0);
+}
+
 static bool is_fresh(struct vault *vault)
 {
 	const struct tag_graph *graph = vault->tags;
 
-	return graph->built && graph->rules == changes_rules_generation(vault) &&
+	return graph->built && graph->rules == rules_generation(vault) &&
 	       graph->added == atomic_load_explicit(&graph->n_added, memory_order_acquire); /* pairs with the addition */
 }
 
 /* Both locks are held: rows and generations go together. */
 static int refresh(struct vault *vault, struct tag_graph *graph)
 {
-	uint64_t rules = changes_rules_generation(vault);
+	uint64_t rules = rules_generation(vault);
 	uint64_t added = atomic_load_explicit(&graph->n_added, memory_order_acquire); /* as above */
 	int r = 0;
 
@@ -690,6 +696,6 @@ int vault_tag_matching(struct vault *vault, const char *name, uint64_t **ret_ids
 
 uint64_t vault_tags_generation(struct vault *vault)
 {
-	return changes_rules_generation(vault) +
+	return rules_generation(vault) +
 	       atomic_load_explicit(&vault->tags->n_added, memory_order_acquire); /* pairs with the addition */
 }
