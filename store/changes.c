@@ -251,7 +251,8 @@ int changes_queue_stale_locked(struct vault *vault)
 	return run_for_commit(vault, Q_JOBS_STALE);
 }
 
-int changes_queue_all_locked(struct vault *vault)
+/* More changed than was remembered: all inodes into search_queue, and jobs for files that nobody has looked at. */
+static int queue_all_locked(struct vault *vault)
 {
 	int r = run_for_commit(vault, Q_SEARCH_ALL);
 
@@ -297,7 +298,7 @@ int changes_flush_locked(struct vault *vault)
 {
 	struct changes *c = vault->changes;
 	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&c->lock);
-	int r = c->overflow ? changes_queue_all_locked(vault) : 0;
+	int r = c->overflow ? queue_all_locked(vault) : 0;
 
 	if (r == 0)
 		r = put_all(vault, &c->search, Q_SEARCH_PUT);
@@ -314,7 +315,7 @@ int changes_flush_replayed_locked(struct vault *vault)
 	int r;
 
 	c->overflow |= !set_move(&c->queued, &c->content);	/* the transaction that had their jobs is gone */
-	r = c->overflow ? changes_queue_all_locked(vault) : 0;
+	r = c->overflow ? queue_all_locked(vault) : 0;
 	if (r == 0)
 		r = put_all(vault, &c->search, Q_SEARCH_PUT);
 	if (r == 0)

@@ -43,9 +43,6 @@ int changes_flush_locked(struct vault *vault);
 int changes_flush_replayed_locked(struct vault *vault);
 void changes_flushed_locked(struct vault *vault);
 
-/* Everything, as after a rebuild: all inodes into search_queue, and jobs for files that nobody has looked at. */
-int changes_queue_all_locked(struct vault *vault);
-
 /* Jobs for files that changed since somebody looked at them, or never were looked at. */
 int changes_queue_stale_locked(struct vault *vault);
 

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "directories.h"
+#include "search.h"
 #include "state.h"
 
 #define FILES_AT_ONCE 1024u /* damaged files that are looked up together */
@@ -334,6 +335,8 @@ int vault_check(const char *path, const struct vault_check_options *options, str
 
 		r = check_all(&check);
 	}
+	if (r == 0)
+		search_look(vault);
 	free(check.damaged);
 	free(check.packs);
 	free(check.picture.chunks);

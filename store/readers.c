@@ -7,6 +7,7 @@
 
 #include "find_queries.h"
 #include "log.h"
+#include "search.h"
 
 #define N_READERS 4u
 #define SETTLE_MS 10u      /* between looks whether directories' paths are right */
@@ -153,12 +154,15 @@ static int begin(struct vault *vault, struct reader *reader)
 		       vault->path);
 }
 
-int reader_get(struct vault *vault, struct reader **ret)
+static int get(struct vault *vault, bool with_search, struct reader **ret)
 {
 	struct reader *reader = take(vault->readers);
 	int r = reader->db.handle ? 0 : reader_open(vault, reader);
 
 	reader->vault = vault;
+	/* Where that fails is said once, and what needs it says so again: the rest is still found. */
+	if (r == 0 && with_search && !reader->has_search)
+		reader->has_search = search_attach(vault, &reader->db) == 0;
 	if (r == 0)
 		r = begin(vault, reader);
 	if (r < 0) {
@@ -169,6 +173,11 @@ int reader_get(struct vault *vault, struct reader **ret)
 	return 0;
 }
 
+int reader_get(struct vault *vault, struct reader **ret)
+{
+	return get(vault, false, ret);
+}
+
 void reader_put(struct reader *reader)
 {
 	end(reader);
@@ -177,10 +186,13 @@ void reader_put(struct reader *reader)
 
 int reader_get_for(struct vault *vault, const struct vault_query *query, struct reader **ret)
 {
-	(void)query;
-	/* What cannot be committed was said; what was before is still worth reading. */
+	bool with_search = query_names(query, QUERY_WORDS) || query_names(query, QUERY_NOTE);
+
+	/* What cannot be committed, or followed, was said; what was before is still worth reading. */
 	(void)readers_catch_up(vault);
-	return reader_get(vault, ret);
+	if (with_search)
+		(void)search_catch_up(vault);
+	return get(vault, with_search, ret);
 }
 
 struct query_context reader_context(struct reader *reader)

@@ -16,6 +16,7 @@
 #include "kill_point.h"
 #include "picture.h"
 #include "schema.h"
+#include "search.h"
 #include "state.h"
 #include "tag_counts.h"
 
@@ -675,7 +676,9 @@ static int finish_rebuild(struct vault *vault, const struct recover_tail *tail)
 	if (r == 0)
 		r = tag_counts_rebuild_locked(vault);
 	if (r == 0)
-		r = changes_queue_all_locked(vault);
+		r = changes_queue_stale_locked(vault);
+	if (r == 0)
+		r = search_forget_locked(vault);
 	if (r == 0)
 		r = db_commit(&vault->db);
 	if (r < 0 && !sqlite3_get_autocommit(vault->db.handle))

@@ -59,10 +59,12 @@ void search_wake(struct vault *vault);
 /* Reading search.db met damage (logged): it is given up, and made anew when the vault is next opened. */
 void search_damaged(struct vault *vault);
 
-/* Is the search.db beside a vault that is not open otherwise, if there is one, its own?  1; 0 it will be made anew. */
-int search_look(struct vault *vault);
+/* Say so if there is a search.db that cannot be used: it is no damage. Of a vault that nobody asked for words. */
+void search_look(struct vault *vault);
 
-/* Remove search.db: vault.db is built anew, and nothing says what of it still holds. */
+/* vault.db is built anew: nothing says what of a search.db still holds. Remove it; and, into the open transaction, what keeps an
+ * older one that is put back from being taken for it. */
 void search_remove(const struct vault *vault);
+int search_forget_locked(struct vault *vault);
 
 #endif

@@ -250,7 +250,8 @@ static int open_present_locked(struct search *search)
 		why = "is damaged";
 	if (!why)
 		return r;
-	log_info("%s: %s: %s", search->path, why, search->writes ? "making it anew" : "not using it");
+	log_info("%s: %s: %s", search->path, why,
+		 search->writes ? "making it anew" : "it is made anew when the vault is next mounted");
 	return -ENOENT;
 }
 
@@ -309,19 +310,14 @@ int search_attach(struct vault *vault, struct db *reader)
 			    is_immutable(vault) ? DB_OPEN_IMMUTABLE : 0);
 }
 
-int search_look(struct vault *vault)
+void search_look(struct vault *vault)
 {
 	struct search *search = vault->search;
 	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&search->writing);
-	int r;
 
 	(void)held;
-	if (search->db.handle || faccessat(vault->dir_fd, SEARCH_DATABASE, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-		return 1;
-	r = open_reader_locked(search);
-	if (r == 0)
-		r = open_present_locked(search);
-	return r == -ENOENT ? 0 : r < 0 ? r : 1;
+	if (!search->db.handle && open_reader_locked(search) == 0)
+		(void)open_present_locked(search); /* says what there is to say */
 }
 
 /* ---- the whole ---- */

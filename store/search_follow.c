@@ -34,7 +34,6 @@ enum {
 	Q_TEXT_FILES,
 	Q_DONE,
 	Q_MARK_PUT,
-	Q_JOB_PUT,
 };
 
 /* On vault.db: the first four as it was last committed, the others in a change. Rows of search_queue are inodes; negative ones
@@ -50,8 +49,6 @@ static const char *const sql[] = {
 	[Q_DONE] = "DELETE FROM search_queue WHERE inode_id = ?1 AND queued <= ?2",
 	[Q_MARK_PUT] = "INSERT INTO search_queue (inode_id, queued) VALUES (0, ?1) "
 		       "ON CONFLICT (inode_id) DO UPDATE SET queued = max(queued, excluded.queued)",
-	[Q_JOB_PUT] = "INSERT INTO jobs (kind, inode_id, state) VALUES ('index', ?1, 'waiting') "
-		      "ON CONFLICT (kind, inode_id) WHERE kind <> 'paths' DO NOTHING",
 };
 
 const struct query_set search_follow_queries = { sql, sizeof(sql) / sizeof(sql[0]) };
@@ -184,6 +181,15 @@ static int work_locked(struct search *search, struct slice *slice)
 	return r;
 }
 
+int search_forget_locked(struct vault *vault)
+{
+	AUTO(query) sqlite3_stmt *mark = db_query(&vault->db, DB_SET_search_follow, Q_MARK_PUT);
+
+	bind_i64(mark, 1,
+		 clock_now_ns()); /* serials begin behind a mark, and do not grow by one in a nanosecond */
+	return db_run(&vault->db, mark);
+}
+
 /* Take ids out of the queue that no commit has put there again since the slice read them: such rows say a later one, or, where
  * a commit had nothing for the packs and no number, the next. */
 static int take_out_locked(struct vault *vault, const struct slice *slice, uint64_t serial)
@@ -203,19 +209,6 @@ static int take_out_locked(struct vault *vault, const struct slice *slice, uint6
 	return r == 0 ? db_run(&vault->db, mark) : r;
 }
 
-static int put_jobs_locked(struct vault *vault, const struct slice *slice)
-{
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < slice->n; i++) {
-		AUTO(query) sqlite3_stmt *put = db_query(&vault->db, DB_SET_search_follow, Q_JOB_PUT);
-
-		bind_i64(put, 1, slice->ids[i]);
-		r = db_run(&vault->db, put);
-	}
-	return r;
-}
-
 /* What follows in vault.db from a slice that is on disk.  -EROFS the vault became read-only. */
 static int conclude(struct search *search, const struct slice *slice, uint64_t serial)
 {
@@ -225,15 +218,15 @@ static int conclude(struct search *search, const struct slice *slice, uint64_t s
 
 	if (r < 0)
 		return r;
-	r = commit_lock(vault, &held);
-	if (r == 0)
-		r = slice->which == Q_TEXT_FILES ? put_jobs_locked(vault, slice)
-						 : take_out_locked(vault, slice, serial);
+	if (slice->which == Q_TEXT_FILES)
+		r = vault_job_queue(vault, (const uint64_t *)slice->ids, slice->n);
+	else if ((r = commit_lock(vault, &held)) == 0)
+		r = take_out_locked(vault, slice, serial);
 	if (held)
 		(void)pthread_mutex_unlock(TAKE(held));
 	commit_leave(vault);
 	KILL_POINT(search_concluded);
-	return r;
+	return r < 0 ? r : 0;
 }
 
 /* The disk's last room belongs to what cannot be made anew. */

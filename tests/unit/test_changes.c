@@ -134,14 +134,15 @@ static void commits__queue_what_changed(void **state)
 	assert_int_equal(committed(f, "SELECT max(queued) = (SELECT commit_number FROM state) FROM jobs"), 1);
 }
 
-static void rebuild__queues_everything(void **state)
+static void rebuild__queues_what_nobody_looked_into(void **state)
 {
 	struct fixture *f = *state;
 
 	write_bytes(f, fixture_file(f, VAULT_ROOT_ID, "a"), "some text");
 	(void)fixture_file(f, fixture_directory(f, VAULT_ROOT_ID, "d"), "b");
 	fixture_rebuild(f);
-	assert_int_equal(committed(f, "SELECT count(*) FROM search_queue"), 4);
+	/* Whatever search.db there is, it looks at all by itself. */
+	assert_int_equal(committed(f, "SELECT count(*) FROM search_queue WHERE inode_id <> 0"), 0);
 	assert_int_equal(committed(f, "SELECT count(*) FROM jobs WHERE kind = 'index'"), 2);
 }
 
@@ -152,7 +153,7 @@ int main(void)
 		FIXTURE_TEST(changes_since__says_when_too_much_changed),
 		FIXTURE_TEST(touching_all__is_never_told_by_ids),
 		FIXTURE_TEST(commits__queue_what_changed),
-		FIXTURE_TEST(rebuild__queues_everything),
+		FIXTURE_TEST(rebuild__queues_what_nobody_looked_into),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -351,6 +351,23 @@ static void rebuild__throws_it_away(void **state)
 	assert_string_equal(found(f, "beta"), number(b));
 }
 
+/* Nothing says how old one is that was put back: the new vault.db has no queue. */
+static void rebuild__takes_no_older_one(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t a, b;
+
+	prepare(f, &a, &b);
+	copy(f, "search.db", "older");
+	fixture_open(f);
+	set(f, a, "user.xdg.comment", "note");
+	close_vault(f);
+	assert_int_equal(vault_rebuild(f->path, 0), 0);
+	copy(f, "older", "search.db");
+	fixture_open(f);
+	assert_string_equal(found(f, "note"), number(a));
+}
+
 /* ---- who only reads ---- */
 
 static void a_second_opener__uses_it_as_it_is(void **state)
@@ -459,6 +476,7 @@ int main(void)
 		FIXTURE_TEST(a_queue_that_is_older__is_followed_again),
 		FIXTURE_TEST(a_text__is_asked_for_again_when_it_is_lost),
 		FIXTURE_TEST(rebuild__throws_it_away),
+		FIXTURE_TEST(rebuild__takes_no_older_one),
 		FIXTURE_TEST(a_second_opener__uses_it_as_it_is),
 		FIXTURE_TEST(a_clean_end__leaves_no_log),
 		FIXTURE_TEST(an_error_of_its_files__fails_nothing_else),
