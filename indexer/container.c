@@ -7,6 +7,7 @@
 #include <libavutil/avstring.h>
 #include <libavutil/display.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,7 +31,8 @@ static const char decoders[] =
 struct reader {
 	const struct channel *channel;
 	uint64_t at;
-	int error; /* the last one */
+	uint64_t left; /* bytes that may still be read */
+	int error;     /* the last one */
 };
 
 int container_errno(int averror)
@@ -61,7 +63,9 @@ void container_prepare(void)
 static int read_packet(void *opaque, uint8_t *buffer, int size)
 {
 	struct reader *reader = opaque;
-	const ssize_t n = channel_read(reader->channel, reader->at, buffer, (size_t)size);
+	const ssize_t n = reader->left < (uint64_t)size
+				  ? -EFBIG
+				  : channel_read(reader->channel, reader->at, buffer, (size_t)size);
 
 	if (n == 0)
 		return AVERROR_EOF;
@@ -70,6 +74,7 @@ static int read_packet(void *opaque, uint8_t *buffer, int size)
 		return AVERROR((int)-n);
 	}
 	reader->at += (uint64_t)n;
+	reader->left -= (uint64_t)n;
 	return (int)n;
 }
 
@@ -112,6 +117,7 @@ static int open_io(struct container *container, const struct channel *channel)
 
 	if (reader && buffer) {
 		reader->channel = channel;
+		reader->left = UINT64_MAX; /* the caller has a bound of its own */
 		container->io =
 			avio_alloc_context(buffer, IO_BUFFER_SIZE, 0, reader, read_packet, NULL, seek);
 	}
@@ -141,20 +147,25 @@ static void choose_streams(struct container *container)
 	}
 }
 
-/* Which of our demuxers reads this; NULL: none. */
-static const AVInputFormat *find_demuxer(struct container *container)
+/* Which of our demuxers reads this; NULL: none. The name's end is for sound behind a large cover, which the probe does not
+ * come to see. */
+static const AVInputFormat *find_demuxer(struct container *container, const char *mime, const char *extension)
 {
 	const AVInputFormat *demuxer = NULL;
+	char name[HELPER_EXTENSION_MAX + 8];
 
-	if (av_probe_input_buffer2(container->io, &demuxer, "", NULL, 0, 0) < 0 || !demuxer)
+	if (strcmp(mime, "audio/mpeg") == 0)
+		extension = "mp3";
+	(void)snprintf(name, sizeof(name), "name.%s", extension);
+	if (av_probe_input_buffer2(container->io, &demuxer, name, NULL, 0, 0) < 0 || !demuxer)
 		return NULL;
 	return av_match_list(demuxer->name, demuxers, ',') ? demuxer : NULL;
 }
 
-static int open_format(struct container *container)
+static int open_format(struct container *container, const char *mime)
 {
 	const struct reader *reader = container->io->opaque;
-	const AVInputFormat *demuxer = find_demuxer(container);
+	const AVInputFormat *demuxer = find_demuxer(container, mime, reader->channel->extension);
 	AVFormatContext *format = demuxer ? avformat_alloc_context() : NULL;
 	int r;
 
@@ -181,13 +192,13 @@ static int open_format(struct container *container)
 	return r < 0 ? (reader->error ? reader->error : container_errno(r)) : 0;
 }
 
-int container_open(const struct channel *channel, struct container **ret)
+int container_open(const struct channel *channel, const char *mime, struct container **ret)
 {
 	AUTO(container) struct container *container = calloc(1, sizeof(*container));
 	int r = container ? open_io(container, channel) : -ENOMEM;
 
 	if (r == 0)
-		r = open_format(container);
+		r = open_format(container, mime);
 	if (r < 0)
 		return r;
 	choose_streams(container);
@@ -248,12 +259,16 @@ int container_open_image_decoder(enum AVCodecID id, int lowres, AVCodecContext *
 	return open_decoder(id, NULL, lowres, ret);
 }
 
-int container_seek(const struct container *container, int64_t at)
+int container_seek(const struct container *container, int64_t at, uint64_t bytes)
 {
 	AVFormatContext *format = container->format;
+	struct reader *reader = container->io->opaque;
 	const int64_t start = format->start_time != AV_NOPTS_VALUE ? format->start_time : 0;
 	const int64_t target = av_rescale_q(start + at, AV_TIME_BASE_Q, container->video->time_base);
 
+	reader->left = bytes;
+	reader->error = 0;
+	container->io->error = 0;
 	return av_seek_frame(format, container->video->index, target, AVSEEK_FLAG_BACKWARD) < 0 ? -EBADMSG
 												: 0;
 }

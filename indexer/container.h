@@ -23,10 +23,10 @@ struct container {
 /* Have libavformat and libavcodec build their tables now, and be quiet. */
 void container_prepare(void);
 
-/* Open the file of `channel`, which must outlast the container, and find out about its streams.
+/* Open the file of `channel`, which must outlast the container, and find out about its streams. `mime` is a hint.
  *   Ownership  *ret is closed by container_close().
  *   Errors     -ENOTSUP nothing we know; -EFBIG, -ENOMEM, -EBADMSG damaged. */
-int container_open(const struct channel *channel, struct container **ret);
+int container_open(const struct channel *channel, const char *mime, struct container **ret);
 
 void container_close(struct container *container);
 
@@ -37,8 +37,10 @@ int container_open_decoder(const AVStream *stream, int lowres, AVCodecContext **
 /* The decoder for pictures in files of their own. `id` must be on the list. Errors as above. */
 int container_open_image_decoder(enum AVCodecID id, int lowres, AVCodecContext **ret);
 
-/* Go to the last key frame of the video at or before `at`, in units of AV_TIME_BASE from its start. 0, or -EBADMSG. */
-int container_seek(const struct container *container, int64_t at);
+/* Go to the last key frame of the video at or before `at`, in units of AV_TIME_BASE from its start. That and what is read
+ * till the next call may read `bytes` of the file, so that one without an index does not use up what the caller gives
+ * before its beginning was tried. 0, or -EBADMSG. */
+int container_seek(const struct container *container, int64_t at, uint64_t bytes);
 
 /* The next frame of `stream` from `decoder`: 1 and `frame`; 0 at the end; -EFBIG, -ENOMEM, -EBADMSG, -ETIMEDOUT: too many
  * packets for one frame. */

@@ -40,7 +40,7 @@ int media_open(const struct channel *channel, const char *mime, uint32_t width, 
 	media->width = width;
 	media->height = height;
 	if (media->codec == AV_CODEC_ID_NONE) {
-		r = container_open(channel, &media->container);
+		r = container_open(channel, mime, &media->container);
 		if (r < 0)
 			return r;
 	}

@@ -15,8 +15,9 @@
 #define RATE 15
 #define CLIP_SECONDS 2
 #define CLIP_FRAMES (CLIP_SECONDS * RATE)
-#define SECONDS_A_CLIP 4 /* of the video, at least */
-#define SECONDS_MAX 45   /* for all clips: less than the caller waits */
+#define SECONDS_A_CLIP 4              /* of the video, at least */
+#define SECONDS_MAX 45                /* for all clips: less than the caller waits */
+#define READ_MAX (UINT64_C(96) << 20) /* for each clip */
 #define IO_BUFFER_SIZE 4096
 #define FRAMES_DECODED_MAX 6000 /* for one clip: a damaged or odd file shall not have us read to its end */
 
@@ -350,7 +351,7 @@ static int fill_clip(struct previews *previews, struct clip *clip, double start)
 static int send_clip(struct previews *previews, double start)
 {
 	AUTO(clip) struct clip clip = { .last = -1 };
-	int r = container_seek(previews->container, (int64_t)(start * AV_TIME_BASE));
+	int r = container_seek(previews->container, (int64_t)(start * AV_TIME_BASE), READ_MAX);
 
 	if (r < 0 && start > 0)
 		return r;

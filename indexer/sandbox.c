@@ -2,6 +2,7 @@
 #include "sandbox.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -45,13 +46,26 @@ static int limit(int what, rlim_t value)
 	return setrlimit((__rlimit_resource_t)what, &both);
 }
 
+/* A machine that runs out of memory shall take it from us, not from the daemon. */
+static void offer_to_oom_killer(void)
+{
+	static const char worst[] = "1000";
+	const int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return; /* no /proc: then not */
+	(void)!write(fd, worst, sizeof(worst) - 1);
+	(void)close(fd);
+}
+
 int sandbox_enter_helper(void)
 {
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -1;
 	(void)prctl(PR_SET_DUMPABLE, 0); /* a courtesy: core dumps are off by limit, too */
 	(void)setpriority(PRIO_PROCESS, 0,
-			  NICENESS);  /* allowed to everyone; without it we are only less polite */
+			  NICENESS); /* allowed to everyone; without it we are only less polite */
+	offer_to_oom_killer();
 	(void)close_range(3, ~0U, 0); /* all of the caller's are close-on-exec: second line */
 	if (chdir("/") < 0 || limit(RLIMIT_CORE, 0) < 0 || limit(RLIMIT_FSIZE, 0) < 0)
 		return -1;

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define QUALITY 4 /* of 1, the best, to 31 */
+#define QUALITY 4                     /* of 1, the best, to 31 */
+#define READ_MAX (UINT64_C(48) << 20) /* for each frame that is tried */
 #define SPREAD_ENOUGH \
 	6 /* mean distance from the mean luma, of 255: below, a frame is black, white or a fade */
 
@@ -133,7 +134,7 @@ static int frame_at(struct container *container, AVCodecContext *decoder, int64_
 
 	if (!frame)
 		return -ENOMEM;
-	if (container_seek(container, at) < 0 &&
+	if (container_seek(container, at, READ_MAX) < 0 &&
 	    at > 0) /* what cannot be sought in is read from where it stands */
 		return -EBADMSG;
 	avcodec_flush_buffers(decoder);

@@ -39,7 +39,7 @@ static char directory[64];
 #define SOUND " -f lavfi -i sine=r=8000:d="
 #define ONE "-f lavfi -i testsrc=s=400x300:d=1 -frames:v 1 "
 
-enum { N_SAMPLES = 17 };
+enum { N_SAMPLES = 19 };
 
 static const struct sample {
 	const char *name, *arguments, *mime;
@@ -142,6 +142,25 @@ static const struct sample {
 	  { "\"codec\":\"mp3\"" },
 	  0,
 	  "256,192" },
+	{ "large_cover.mp3",
+	  "-f lavfi -i sine=d=3 -f lavfi -i color=gray:s=800x600:d=0.04,noise=alls=100 -frames:v 1 -c:v png -map 0 -map 1 "
+	  "-disposition:v attached_pic",
+	  "audio/mpeg",
+	  0,
+	  0,
+	  3,
+	  { "\"codec\":\"mp3\"" },
+	  0,
+	  "256,192" },
+	{ "no_index.mkv",
+	  VIDEO "3 -c:v mpeg4 -g 10 -f matroska - | cat >",
+	  "video/x-matroska",
+	  160,
+	  120,
+	  0,
+	  { "\"codec\":\"mpeg4\"" },
+	  1,
+	  "160,120" },
 	{ "sound.flac", "-f lavfi -i sine=d=3", "audio/flac", 0, 0, 3, { "\"sample_rate\":44100" }, 0, NULL },
 	{ "sound.opus",
 	  "-f lavfi -i sine=d=3 -c:a libopus -metadata title=Harbour",
@@ -179,9 +198,8 @@ static void make(const char *name, const char *arguments)
 {
 	char command[1024];
 
-	(void)snprintf(command, sizeof(command),
-		       "cd %s && ffmpeg -v error -nostdin -y -threads 1 %s -threads 1 %s", directory,
-		       arguments, name);
+	(void)snprintf(command, sizeof(command), "cd %s && ffmpeg -v error -nostdin -y -threads 1 %s %s",
+		       directory, arguments, name);
 	if (system(command) != 0)
 		fail_msg("failed: %s", command);
 }

@@ -106,6 +106,21 @@ static void behave_badly(int fd, const char *how)
 		put_stage(fd, STAGE_TEXT);
 		put_frame(fd, FRAME_TEXT, "caf\xe9", 4);
 	}
+	if (strcmp(how, "greedy") == 0) {
+		uint8_t header[HELPER_FRAME_SIZE], byte;
+		char mime[32];
+		int n = 1; /* one was read before */
+
+		for (;; n++) {
+			put_read(fd, 0, 1);
+			get(fd, header, sizeof(header));
+			if (frame_get_u32(header + 4) == 0)
+				break;
+			get(fd, &byte, 1);
+		}
+		(void)snprintf(mime, sizeof(mime), "reads/%d", n);
+		put_frame(fd, FRAME_MIME, mime, (uint32_t)strlen(mime));
+	}
 	if (strcmp(how, "die later") == 0) {
 		put_frame(fd, FRAME_MIME, "text/plain", 10);
 		put_stage(fd, STAGE_TEXT);
@@ -335,7 +350,8 @@ static void helper__makes_utf8_of_text(void **state)
 		  "hi \xc3\xa9 \xf0\x9f\x8e\xac\n" },
 		{ "utf-16, big", BYTES("\xfe\xff\0h\0i\0 \0\xe9\0 \xd8\x3c\xdf\xac\0\n"),
 		  "hi \xc3\xa9 \xf0\x9f\x8e\xac\n" },
-		{ "utf-16 with half a pair", BYTES("\xff\xfeh\0i\0 \0\x3c\xd8i\0\n\0"), "hi \xef\xbf\xbdi\n" },
+		{ "utf-16 with half a pair", BYTES("\xff\xfeh\0i\0 \0\x3c\xd8i\0\n\0"),
+		  "hi \xef\xbf\xbdi\n" },
 		{ "escapes", BYTES("\033[1mbold\033[0m words\n"), "[1mbold[0m words\n" },
 		{ "no text at all", BYTES("%PDF-1.4\n%\xe2\xe3\xcf\xd3\n"), NULL },
 	};
@@ -455,6 +471,39 @@ static void probe__keeps_what_was_found_before_the_end(void **state)
 	indexer_probe_free(probe);
 }
 
+/* One that asks for the same byte again and again gets it 256 times: each counts as 4 KiB of 1 MiB. */
+static void probe__bounds_what_is_read(void **state)
+{
+	struct indexer_probe *probe = NULL;
+	struct indexer_findings findings;
+
+	(void)state;
+	assert_int_equal(indexer_probe_new(link_to_self("misbehaves"), -1, &probe), 0);
+	assert_int_equal(inspect(probe, "greedy", 6, "", STAGE_TYPE, &findings), 0);
+	assert_string_equal(findings.mime, "reads/256");
+	indexer_findings_release(&findings);
+	indexer_probe_free(probe);
+}
+
+static ssize_t read_slowly(void *context, uint64_t offset, void *buffer, size_t size)
+{
+	const struct timespec longer_than_a_type_may_take = { .tv_sec = 2, .tv_nsec = 300000000 };
+
+	(void)nanosleep(&longer_than_a_type_may_take, NULL);
+	return read_memory(context, offset, buffer, size);
+}
+
+static void probe__does_not_count_the_time_of_reading(void **state)
+{
+	struct memory memory = { "some text\n", 10 };
+	const struct indexer_source source = { memory.size, "", read_slowly, &memory };
+	struct indexer_findings findings;
+
+	assert_int_equal(indexer_probe_inspect(*state, &source, STAGE_TYPE, &findings), 0);
+	assert_string_equal(findings.mime, "text/plain");
+	indexer_findings_release(&findings);
+}
+
 static ssize_t read_damaged(void *context, uint64_t offset, void *buffer, size_t size)
 {
 	(void)context;
@@ -539,6 +588,9 @@ int main(int argc, char **argv)
 						free_probe),
 		cmocka_unit_test(probe__gives_a_bad_file_up_and_takes_the_next),
 		cmocka_unit_test(probe__keeps_what_was_found_before_the_end),
+		cmocka_unit_test(probe__bounds_what_is_read),
+		cmocka_unit_test_setup_teardown(probe__does_not_count_the_time_of_reading, new_probe,
+						free_probe),
 		cmocka_unit_test_setup_teardown(probe__hands_on_what_reading_failed_with, new_probe,
 						free_probe),
 		cmocka_unit_test(probe__backs_off_from_a_helper_that_never_starts),
