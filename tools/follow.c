@@ -25,6 +25,7 @@
 #include "device.h"
 #include "import.h"
 #include "log.h"
+#include "told_names.h"
 #include "tree_watch.h"
 
 #define QUIET_MS 1000     /* a directory is looked at when nothing happened in it for this long ... */
@@ -60,6 +61,7 @@ struct follow {
 	atomic_bool interrupt; /* the same: the locations are to be read anew, or it ends */
 	pthread_mutex_t rows;  /* a leaf: held to read and write a location's row, inside a change */
 	struct import_witness witness;
+	struct told_names told;
 	struct tree_watch *watch;
 	struct followed *locations; /* the thread's own, as all below */
 	size_t n_locations;
@@ -434,8 +436,8 @@ static int move(struct follow *follow, const struct followed *location, const ch
 	vault_change_end(follow->vault);
 	if (r < 0)
 		return r;
-	fs_name_changed(follow->fs, old_parent, old_name);
-	fs_name_changed(follow->fs, new_parent, new_name);
+	told_names_add(&follow->told, old_parent, old_name);
+	told_names_add(&follow->told, new_parent, new_name);
 	if (replaced.id != 0 && replaced.nlink == 0)
 		fs_name_lost(follow->fs, replaced.id);
 	return 0;
@@ -512,6 +514,7 @@ static void work(struct follow *follow)
 			scan(follow, location);
 		look_at_due(follow, location);
 	}
+	told_names_again(&follow->told);
 }
 
 static void *run(void *context)
@@ -548,9 +551,9 @@ static void wake(struct follow *follow)
 
 static void name_changed(void *context, uint64_t parent, const char *name)
 {
-	const struct follow *follow = context;
+	struct follow *follow = context;
 
-	fs_name_changed(follow->fs, parent, name);
+	told_names_add(&follow->told, parent, name);
 }
 
 static void name_lost(void *context, uint64_t id)
@@ -565,6 +568,7 @@ static void follow_free(struct follow *follow)
 	for (size_t i = 0; i < follow->n_locations; i++)
 		followed_release(&follow->locations[i]);
 	free(follow->locations);
+	told_names_release(&follow->told);
 	tree_watch_free(follow->watch);
 	if (follow->event_fd >= 0)
 		(void)close(follow->event_fd); /* nothing to lose */
@@ -582,6 +586,7 @@ static int follow_new(struct vault *vault, struct fs *fs, struct follow **ret)
 		return log_err(-ENOMEM, "no memory to follow locations");
 	follow->vault = vault;
 	follow->fs = fs;
+	told_names_init(&follow->told, fs);
 	follow->witness = (struct import_witness){ follow, name_changed, name_lost };
 	atomic_init(&follow->interrupt, true); /* the list is read first */
 	(void)pthread_mutex_init(&follow->rows, NULL);
