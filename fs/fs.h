@@ -19,6 +19,8 @@ struct fs_options {
 	bool writeback;			/* writeback: the kernel's writeback cache, with its weaker promise */
 	bool noatime, nodiratime;	/* noatime, nodiratime: reading moves no atime; the kernel leaves that to us */
 	bool inherit;			/* inherit=: a file that replaces one and has nothing of its own takes over what was known of it */
+	bool index, index_types_only;	/* index=: files are looked into when they changed; only for their type. The hooks' to do */
+	bool previews;			/* previews=: and previews are made of videos. The same */
 	bool seen;			/* seen=: a video or sound of which half was read is remembered as seen */
 	bool noacl;			/* noacl: access control lists are neither enforced, shown nor passed on */
 	bool debug;			/* debug: log every request; implies foreground */

@@ -19,7 +19,7 @@
 void fs_options_init(struct fs_options *options)
 {
 	*options = (struct fs_options){
-		.inherit = true, .seen = true, .readahead_kib = DEFAULT_READAHEAD_KIB, .n_threads = DEFAULT_THREADS
+		.inherit = true, .index = true, .previews = true, .seen = true, .readahead_kib = DEFAULT_READAHEAD_KIB, .n_threads = DEFAULT_THREADS
 	};
 }
 
@@ -140,6 +140,15 @@ static int parse_choice(const char *name, const char *text, bool *ret)
 	return 0;
 }
 
+static int parse_index(struct fs_options *options, const char *text)
+{
+	options->index_types_only = strcmp(text, "types") == 0;
+	options->index = options->index_types_only || strcmp(text, "yes") == 0;
+	if (!options->index && strcmp(text, "no") != 0)
+		return log_err(-EINVAL, "mount option index=%s: yes, no or types", text);
+	return 0;
+}
+
 static int parse_fsname(struct fs_options *options, const char *value)
 {
 	char *copy = strdup(value);
@@ -176,6 +185,10 @@ static int parse_value(struct fs_options *options, const char *word, const char 
 		r = parse_unsigned(word, value, 1, MAX_THREADS, &options->n_threads);
 	} else if (strcmp(word, "inherit") == 0) {
 		r = parse_choice(word, value, &options->inherit);
+	} else if (strcmp(word, "index") == 0) {
+		r = parse_index(options, value);
+	} else if (strcmp(word, "previews") == 0) {
+		r = parse_choice(word, value, &options->previews);
 	} else if (strcmp(word, "seen") == 0) {
 		r = parse_choice(word, value, &options->seen);
 	} else if (strcmp(word, "fsname") == 0) {

@@ -1,48 +1,39 @@
-/* indexer.c - a thread that follows the files that changed and says what they are. See indexer.h.
+/* indexer.c - a thread that follows the files that changed, and the same work done in front. See indexer.h.
  *
- * Knows the vault by its public header and the helper by probe.h. Two rules keep it out of the mount's way: no handle of
- * the vault and no change section is held while the helper is asked; and the thread itself runs at normal priority,
- * because it takes the vault's locks for moments, and one that is scheduled away while it holds them would stall the
- * mount. What costs time is the helper, and that one is nice. */
+ * Knows when to work; pipeline.c knows how. */
 #include "indexer.h"
-#include "probe.h"
-#include "queue.h"
+#include "pipeline.h"
 
 #include "auto.h"
 #include "library.h"
 #include "log.h"
-#include "vault.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 #include <time.h>
 
-#define QUEUE_CAPACITY (1u << 18) /* ids; 6 MiB when full */
-#define BATCH 64                  /* files looked at between two changes of the vault */
-#define SECOND_NS INT64_C(1000000000)
+#define MS_NS INT64_C(1000000)
+#define SECOND_NS (1000 * MS_NS)
 #define QUIET_NS (1 * SECOND_NS)     /* begin when nothing changed for this long ... */
-#define PATIENCE_NS (10 * SECOND_NS) /* ... or a file has waited for this long, or the queue is half full */
+#define PATIENCE_NS (10 * SECOND_NS) /* ... or something waits for this long */
+#define LOOK_SOON_NS (SECOND_NS / 4) /* jobs come with a commit: how often to look for those that were announced, */
+#define SOON_NS (90 * SECOND_NS)     /* for so long */
+#define LOOK_NS (20 * SECOND_NS)     /* and otherwise: others ask for files, too */
 #define REST_NS (60 * SECOND_NS)     /* an idle helper is sent home */
+#define RETRY_NS (30 * SECOND_NS)    /* after a failure that is none of a file's */
 
 struct indexer {
-	struct vault *vault;         /* never changes */
-	struct indexer_probe *probe; /* the thread's own */
-	int cancel_fd;               /* an eventfd that is written once, to stop */
+	struct vault *vault;             /* never changes */
+	struct indexer_options options;  /* the same */
+	int cancel_fd;                   /* an eventfd that is written once, to stop */
 	pthread_t thread;
 	pthread_mutex_t lock; /* order: last; nothing is called under it */
 	pthread_cond_t wake;
-	struct id_queue queue; /* guarded by lock */
-	int64_t changed_ns;    /* guarded by lock: when the last id came */
-	bool stopping;         /* guarded by lock */
-};
-
-struct finding {
-	uint64_t id;
-	char mime[HELPER_MIME_MAX + 1];
+	int64_t changed_ns;   /* guarded by lock, as the rest: when a file was announced last; 0 = never */
+	int64_t since_ns;     /* when the first one was that has not been looked for; 0 = none waits */
+	bool stopping;
 };
 
 static int64_t now_ns(void)
@@ -53,28 +44,19 @@ static int64_t now_ns(void)
 	return (int64_t)now.tv_sec * SECOND_NS + now.tv_nsec;
 }
 
+/* Which file it was stands in the job that comes with the commit. */
 static void content_changed(void *context, uint64_t id)
 {
 	struct indexer *indexer = context;
 	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&indexer->lock);
 
+	(void)id;
 	indexer->changed_ns = now_ns();
-	id_queue_put(&indexer->queue, id, indexer->changed_ns);
-	/* The thread sleeps without an end only when there is nothing queued, and too long only when it is half full. */
-	if (indexer->queue.count == 1 || indexer->queue.count == QUEUE_CAPACITY / 2)
+	if (indexer->since_ns == 0) {
+		indexer->since_ns = indexer->changed_ns;
 		(void)pthread_cond_signal(&indexer->wake);
+	}
 	(void)held;
-}
-
-/* When the oldest id may be looked at. The queue is not empty. */
-static int64_t due_ns_locked(const struct indexer *indexer)
-{
-	const int64_t quiet = indexer->changed_ns + QUIET_NS;
-	const int64_t patience = indexer->queue.items[indexer->queue.first].since_ns + PATIENCE_NS;
-
-	if (indexer->queue.count >= QUEUE_CAPACITY / 2)
-		return 0;
-	return quiet < patience ? quiet : patience;
 }
 
 static void wait_until_locked(struct indexer *indexer, int64_t until_ns)
@@ -82,159 +64,77 @@ static void wait_until_locked(struct indexer *indexer, int64_t until_ns)
 	const struct timespec until = { .tv_sec = (time_t)(until_ns / SECOND_NS),
 					.tv_nsec = (long)(until_ns % SECOND_NS) };
 
-	(void)pthread_cond_timedwait(&indexer->wake, &indexer->lock,
-				     &until); /* why it ended does not matter */
+	(void)pthread_cond_timedwait(&indexer->wake, &indexer->lock, &until); /* why it ended does not matter */
 }
 
-/* Wait for the next ids. Returns how many; 0: stop. */
-static size_t next_batch(struct indexer *indexer, uint64_t ret_ids[BATCH])
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Wait until it is worth looking for a job. False: stop. */
+static bool wait_for_work(struct indexer *indexer, int64_t not_before_ns)
 {
 	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&indexer->lock);
-	int64_t rest_ns = now_ns() + REST_NS;
+	const int64_t idle_ns = now_ns() + LOOK_NS;
 
 	while (!indexer->stopping) {
-		if (indexer->queue.count > 0) {
-			const int64_t due_ns = due_ns_locked(indexer);
+		int64_t due_ns = idle_ns;
 
-			if (due_ns <= now_ns())
-				return id_queue_take(&indexer->queue, ret_ids, BATCH);
-			wait_until_locked(indexer, due_ns);
-		} else if (rest_ns != INT64_MAX && rest_ns <= now_ns()) {
-			rest_ns = INT64_MAX;
-			(void)pthread_mutex_unlock(&indexer->lock);
-			indexer_probe_rest(indexer->probe);
-			(void)pthread_mutex_lock(&indexer->lock);
-		} else if (rest_ns != INT64_MAX) {
-			wait_until_locked(indexer, rest_ns);
-		} else {
-			(void)pthread_cond_wait(&indexer->wake, &indexer->lock);
-		}
+		if (indexer->since_ns != 0)
+			due_ns = earlier(indexer->changed_ns + QUIET_NS, indexer->since_ns + PATIENCE_NS);
+		else if (indexer->changed_ns != 0 && now_ns() - indexer->changed_ns < SOON_NS)
+			due_ns = earlier(idle_ns, idle_ns - LOOK_NS + LOOK_SOON_NS);
+		if (due_ns < not_before_ns)
+			due_ns = not_before_ns;
+		if (due_ns <= now_ns())
+			break;
+		wait_until_locked(indexer, due_ns);
 	}
+	indexer->since_ns = 0;
 	(void)held;
-	return 0;
+	return !indexer->stopping;
 }
 
-/* The head of a file, with no handle left open. Returns its length; 0: empty; -ENOENT: not to be looked at. */
-static ssize_t read_head(struct indexer *indexer, uint64_t id, void *head)
+/* Do jobs until none waits, or one should be left alone for a moment. How long to wait at least then; -1: stop. */
+static int64_t work(struct indexer *indexer, struct pipeline *pipeline, int64_t *ret_worked_ns)
 {
-	struct vault_file *file = NULL;
-	struct vault_attr attr;
-	ssize_t n;
-	int r = vault_getattr(indexer->vault, id, &attr);
+	enum pipeline_result result;
+	uint64_t size;
+	int r = vault_jobs_any(indexer->vault);
 
-	if (r < 0)
-		return r;
-	/* One without a name is about to be purged, which an open handle would prevent. */
-	if (!S_ISREG(attr.mode) || attr.nlink == 0)
-		return -ENOENT;
-	if (attr.size == 0)
-		return 0;
-	r = vault_file_open(indexer->vault, id, &file);
-	if (r < 0)
-		return r;
-	n = vault_read(file, 0, head, HELPER_HEAD_SIZE);
-	vault_file_close(file);
-	return n;
-}
-
-struct head {
-	const char *bytes;
-	size_t size;
-};
-
-static ssize_t read_of_head(void *context, uint64_t offset, void *buffer, size_t size)
-{
-	const struct head *head = context;
-
-	if (offset >= head->size)
-		return 0;
-	if (size > head->size - offset)
-		size = head->size - (size_t)offset;
-	memcpy(buffer, head->bytes + offset, size);
-	return (ssize_t)size;
-}
-
-static int type_of(struct indexer *indexer, const void *bytes, size_t size, char ret_mime[HELPER_MIME_MAX + 1])
-{
-	struct head head = { bytes, size };
-	const struct indexer_source source = { .size = size, .read = read_of_head, .context = &head };
-	struct indexer_findings findings;
-	const int r = indexer_probe_inspect(indexer->probe, &source, STAGE_TYPE, &findings);
-
-	(void)strcpy(ret_mime, findings.mime);
-	indexer_findings_release(&findings);
-	return r;
-}
-
-static bool knows_already(struct indexer *indexer, const struct finding *finding)
-{
-	char known[HELPER_MIME_MAX + 1];
-	const ssize_t n = vault_getxattr(indexer->vault, finding->id, "user.mime_type", known, sizeof(known));
-
-	return n >= 0 && (size_t)n == strlen(finding->mime) && memcmp(known, finding->mime, (size_t)n) == 0;
-}
-
-/* 1: `ret` is news; 0: nothing to say; -ECANCELED. */
-static int look_at(struct indexer *indexer, uint64_t id, void *head, struct finding *ret)
-{
-	ssize_t n = read_head(indexer, id, head);
-	int r;
-
-	if (n < 0)
-		return 0; /* gone, or damaged: then the store has said so */
-	ret->id = id;
-	r = type_of(indexer, head, (size_t)n, ret->mime);
-	if (r == -ECANCELED)
-		return r;
-	if (r < 0)
-		log_warn("inode %" PRIu64 ": left without a type, the type helper %s", id,
-			 r == -ETIMEDOUT ? "hung twice" : "died or did not start, twice");
-	return r == 0 && ret->mime[0] && !knows_already(indexer, ret);
-}
-
-static void store_findings(struct indexer *indexer, const struct finding *findings, size_t n)
-{
-	if (n == 0)
-		return;
-	vault_change_begin(indexer->vault, 0);
-	for (size_t i = 0; i < n; i++) {
-		const struct vault_content content = { .mime = findings[i].mime };
-
-		(void)vault_set_content(indexer->vault, findings[i].id, &content); /* gone, or logged there */
+	while (r > 0) {
+		r = pipeline_step(pipeline, &result, &size);
+		*ret_worked_ns = now_ns();
+		if (r > 0 && result == PIPELINE_AGAIN)
+			return QUIET_NS;
 	}
-	vault_change_end(indexer->vault);
+	if (r == -ECANCELED)
+		return -1;
+	return r < 0 ? RETRY_NS : 0;
 }
 
 static void *run(void *context)
 {
 	struct indexer *indexer = context;
-	AUTO(free) struct finding *findings = calloc(BATCH, sizeof(*findings));
-	AUTO(free) void *head = malloc(HELPER_HEAD_SIZE);
-	uint64_t ids[BATCH];
-	size_t n;
-	int r = 0;
+	struct pipeline *pipeline = NULL;
+	int64_t worked_ns = 0, wait_ns = 0;
 
-	if (!findings || !head) {
-		log_warn("no memory for the indexer: files are left without a type");
+	if (pipeline_new(indexer->vault, &indexer->options, true, indexer->cancel_fd, &pipeline) < 0)
 		return NULL;
-	}
-	while (r >= 0 && (n = next_batch(indexer, ids)) > 0) {
-		size_t n_findings = 0;
-
-		for (size_t i = 0; i < n && r >= 0; i++) {
-			r = look_at(indexer, ids[i], head, &findings[n_findings]);
-			n_findings += r > 0;
+	while (wait_ns >= 0 && wait_for_work(indexer, wait_ns == 0 ? 0 : now_ns() + wait_ns)) {
+		wait_ns = work(indexer, pipeline, &worked_ns);
+		if (worked_ns != 0 && now_ns() - worked_ns > REST_NS) {
+			pipeline_rest(pipeline);
+			worked_ns = 0;
 		}
-		store_findings(indexer, findings, n_findings);
 	}
-	indexer_probe_rest(indexer->probe); /* here: the helper dies with this thread anyway */
+	pipeline_free(pipeline); /* here: the helper dies with this thread anyway */
 	return NULL;
 }
 
 static void indexer_free(struct indexer *indexer)
 {
-	indexer_probe_free(indexer->probe);
-	id_queue_release(&indexer->queue);
 	if (indexer->cancel_fd >= 0)
 		(void)close(indexer->cancel_fd); /* an eventfd: nothing to lose */
 	(void)pthread_cond_destroy(&indexer->wake);
@@ -242,28 +142,25 @@ static void indexer_free(struct indexer *indexer)
 	free(indexer);
 }
 
-static int indexer_new(struct vault *vault, struct indexer **ret)
+static int indexer_new(struct vault *vault, const struct indexer_options *options, struct indexer **ret)
 {
 	struct indexer *indexer = calloc(1, sizeof(*indexer));
 	pthread_condattr_t clock;
-	int r = 0;
 
 	if (!indexer)
 		return -ENOMEM;
 	indexer->vault = vault;
+	indexer->options = *options;
 	(void)pthread_mutex_init(&indexer->lock, NULL); /* these four cannot fail on Linux */
 	(void)pthread_condattr_init(&clock);
 	(void)pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
 	(void)pthread_cond_init(&indexer->wake, &clock);
 	(void)pthread_condattr_destroy(&clock);
+	indexer->changed_ns = indexer->since_ns = now_ns(); /* there may be jobs from before */
 	indexer->cancel_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (indexer->cancel_fd < 0)
-		r = -errno;
-	if (r == 0)
-		r = id_queue_init(&indexer->queue, QUEUE_CAPACITY);
-	if (r == 0)
-		r = indexer_probe_new(NULL, indexer->cancel_fd, &indexer->probe);
-	if (r < 0) {
+	if (indexer->cancel_fd < 0) {
+		const int r = -errno;
+
 		indexer_free(indexer);
 		return r;
 	}
@@ -284,7 +181,7 @@ static int start_thread(struct indexer *indexer)
 	return -r;
 }
 
-int indexer_start(struct vault *vault, struct indexer **ret)
+int indexer_start(struct vault *vault, const struct indexer_options *options, struct indexer **ret)
 {
 	struct indexer *indexer = NULL;
 	int r;
@@ -293,7 +190,7 @@ int indexer_start(struct vault *vault, struct indexer **ret)
 		*ret = NULL;
 		return 0;
 	}
-	r = indexer_new(vault, &indexer);
+	r = indexer_new(vault, options, &indexer);
 	if (r < 0)
 		return log_err(r, "starting the indexer: ");
 	r = start_thread(indexer);
@@ -321,9 +218,30 @@ void indexer_stop(struct indexer *indexer)
 	if (write(indexer->cancel_fd, &one, sizeof(one)) < 0)
 		log_warn("the indexer ends after its present file only"); /* an eventfd at 0 takes a 1 */
 	(void)pthread_join(indexer->thread, NULL);
-	if (indexer->queue.n_dropped > 0)
-		log_info("%" PRIu64
-			 " files were left without a type: they changed faster than they could be looked at",
-			 indexer->queue.n_dropped);
 	indexer_free(indexer);
+}
+
+int indexer_run(struct vault *vault, const struct indexer_options *options, int cancel_fd,
+		void (*progress)(void *context, uint64_t size), void *context, struct indexer_result *ret)
+{
+	struct pipeline *pipeline = NULL;
+	enum pipeline_result result = PIPELINE_DONE;
+	uint64_t size = 0;
+	int r;
+
+	*ret = (struct indexer_result){ 0 };
+	r = pipeline_new(vault, options, false, cancel_fd, &pipeline);
+	if (r < 0)
+		return r;
+	while ((r = pipeline_step(pipeline, &result, &size)) > 0) {
+		ret->n_done += result == PIPELINE_DONE;
+		ret->n_failed += result == PIPELINE_FAILED;
+		ret->n_put_off += result == PIPELINE_AGAIN;
+		if (progress)
+			progress(context, result == PIPELINE_AGAIN ? 0 : size);
+	}
+	pipeline_free(pipeline);
+	if (r == -EAGAIN)
+		return log_err(r, "the helper that looks into files cannot be started");
+	return r;
 }

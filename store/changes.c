@@ -55,8 +55,7 @@ struct changes {
 	uint64_t all_generation;	/* the last one that touched everything */
 	uint64_t ring[RING_SIZE];	/* ring[g % RING_SIZE]: whose change was generation g */
 	struct id_set search, content;	/* gathered for the next commit */
-	struct id_set queued;		/* of content: their jobs stand in the open transaction, and go with it if it is given up */
-	size_t n_search_flushed;	/* when they were written into the open transaction */
+	size_t n_search_flushed, n_content_flushed;	/* when they were written into the open transaction */
 	bool overflow;			/* more was gathered than fits */
 };
 
@@ -259,42 +258,8 @@ static int queue_all_locked(struct vault *vault)
 	return r < 0 ? r : changes_queue_stale_locked(vault);
 }
 
-/* False: not all of them fit. */
-static bool set_move(struct id_set *from, struct id_set *to)
-{
-	bool fits = true;
-
-	if (to->n == 0) {
-		set_clear(to);
-		*to = *from;
-		*from = (struct id_set){ .places = NULL };
-		return true;
-	}
-	for (size_t i = 0; i < from->n_places; i++)
-		fits &= from->places[i] == 0 || set_add(to, from->places[i]);
-	set_clear(from);
-	return fits;
-}
-
-/* A job is written once a commit at most: it may be done before that. */
-static int queue_content(struct vault *vault, struct changes *c)
-{
-	int r = c->content.n > 0 ? put_all(vault, &c->content, Q_JOB_PUT) : 0;
-
-	if (r == 0 && c->content.n > 0)
-		c->overflow |= !set_move(&c->content, &c->queued);
-	return r;
-}
-
-int changes_queue_content_locked(struct vault *vault)
-{
-	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&vault->changes->lock);
-
-	return queue_content(vault, vault->changes);
-}
-
 /* The hook adds nothing meanwhile: it tells of none of these tables. changes_content() may come at any time. */
-int changes_flush_locked(struct vault *vault)
+static int flush(struct vault *vault, bool replayed)
 {
 	struct changes *c = vault->changes;
 	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&c->lock);
@@ -303,25 +268,21 @@ int changes_flush_locked(struct vault *vault)
 	if (r == 0)
 		r = put_all(vault, &c->search, Q_SEARCH_PUT);
 	if (r == 0)
-		r = queue_content(vault, c);
+		r = replayed ? put_all(vault, &c->search, Q_JOB_PUT_STALE) : put_all(vault, &c->content, Q_JOB_PUT);
 	c->n_search_flushed = c->search.n;
+	if (!replayed)
+		c->n_content_flushed = c->content.n;
 	return r;
+}
+
+int changes_flush_locked(struct vault *vault)
+{
+	return flush(vault, false);
 }
 
 int changes_flush_replayed_locked(struct vault *vault)
 {
-	struct changes *c = vault->changes;
-	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&c->lock);
-	int r;
-
-	c->overflow |= !set_move(&c->queued, &c->content);	/* the transaction that had their jobs is gone */
-	r = c->overflow ? queue_all_locked(vault) : 0;
-	if (r == 0)
-		r = put_all(vault, &c->search, Q_SEARCH_PUT);
-	if (r == 0)
-		r = put_all(vault, &c->search, Q_JOB_PUT_STALE);
-	c->n_search_flushed = c->search.n;
-	return r;
+	return flush(vault, true);
 }
 
 /* What came behind the flush stays, and with it the rest: to queue it twice does no harm. */
@@ -334,7 +295,8 @@ void changes_flushed_locked(struct vault *vault)
 		search_wake(vault);
 	if (c->search.n == c->n_search_flushed)
 		set_clear(&c->search);
-	set_clear(&c->queued);
+	if (c->content.n == c->n_content_flushed)
+		set_clear(&c->content);
 	c->overflow = false;
 	(void)held;
 }
@@ -357,7 +319,6 @@ void changes_free(struct changes *changes)
 		return;
 	set_clear(&changes->search);
 	set_clear(&changes->content);
-	set_clear(&changes->queued);
 	(void)pthread_mutex_destroy(&changes->lock);
 	free(changes);
 }

@@ -31,10 +31,6 @@ void changes_touch_all_locked(struct vault *vault, bool rules);
 /* The content of file `id` changed, and its last handle was closed: an indexer's job follows. No lock needed. */
 void changes_content(struct vault *vault, uint64_t id);
 
-/* Write the jobs of what changes_content() was told into the open transaction now: for an indexer that does not want to
- * wait for the commit. */
-int changes_queue_content_locked(struct vault *vault);
-
 /* Into the open transaction: rows of search_queue and jobs for what was gathered. Once committed, changes_flushed_locked().
  * Where the commit fails it is called again with the next one. */
 int changes_flush_locked(struct vault *vault);

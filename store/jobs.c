@@ -12,12 +12,14 @@
 #include "commit.h"
 #include "content.h"
 #include "directories.h"
+#include "entries.h"
 #include "library.h"
 
 #define ATTEMPTS_MAX 2u	/* then it is left alone until its file changes, or somebody asks */
 #define LISTED_AT_ONCE 64
 
 enum {
+	Q_ANY,
 	Q_NEXT,
 	Q_CLAIM,
 	Q_PROGRESS,
@@ -34,6 +36,7 @@ enum {
 #define PLACE_AT_END "(SELECT max(id) + 1 FROM jobs)"
 
 static const char *const sql[] = {
+	[Q_ANY] = "SELECT 1 FROM jobs WHERE kind = 'index' AND state = 'waiting' LIMIT 1",
 	[Q_NEXT] = "SELECT id, inode_id, queued, attempts FROM jobs INDEXED BY jobs_by_state "
 		   "WHERE kind = 'index' AND state = 'waiting' ORDER BY id LIMIT 1",
 	[Q_CLAIM] = "UPDATE jobs SET state = 'running', progress = 0 WHERE id = ?1",
@@ -103,6 +106,14 @@ int jobs_forget_locked(struct vault *vault, uint64_t id)
 
 /* ---- doing ---- */
 
+int vault_jobs_any(struct vault *vault)
+{
+	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&vault->db.lock);
+	AUTO(query) sqlite3_stmt *any = query(vault, Q_ANY);
+
+	return db_step(&vault->db, any);
+}
+
 static int next_locked(struct vault *vault, struct vault_job *ret)
 {
 	AUTO(query) sqlite3_stmt *next = query(vault, Q_NEXT);
@@ -123,17 +134,21 @@ static int next_locked(struct vault *vault, struct vault_job *ret)
 int vault_job_next(struct vault *vault, struct vault_job *ret)
 {
 	AUTO(unlock) pthread_mutex_t *held = NULL;
+	uint64_t directory;
 	int64_t n;
 	int r = commit_lock(vault, &held);
 
-	if (r == 0)
-		r = changes_queue_content_locked(vault);
 	if (r == 0)
 		r = next_locked(vault, ret);
 	if (r <= 0)
 		return r;
 	n = run_for(vault, Q_CLAIM, ret->id);
-	return n < 0 ? (int)n : 1;
+	if (n < 0)
+		return (int)n;
+	r = entry_of_locked(vault, ret->inode, &directory, ret->name);
+	if (r < 0)	/* none, or an impossible one, which was logged: it is a hint only */
+		ret->name[0] = '\0';
+	return 1;
 }
 
 int vault_job_progress(struct vault *vault, const struct vault_job *job, unsigned percent)
@@ -155,8 +170,6 @@ int vault_job_done(struct vault *vault, const struct vault_job *job)
 	AUTO(unlock) pthread_mutex_t *held = NULL;
 	int r = commit_lock(vault, &held);
 
-	if (r == 0)
-		r = changes_queue_content_locked(vault);
 	return r < 0 ? r : (int)run_for(vault, Q_DONE, job->id);
 }
 
@@ -192,8 +205,6 @@ int vault_job_failed(struct vault *vault, const struct vault_job *job, unsigned 
 	int failed;
 	int r = commit_lock(vault, &held);
 
-	if (r == 0)
-		r = changes_queue_content_locked(vault);
 	if (r == 0)
 		r = savepoint_begin(&vault->db, &all);
 	if (r < 0)

@@ -10,6 +10,7 @@
 #include "command.h"
 #include "follow.h"
 #include "fs.h"
+#include "index_control.h"
 #include "indexer.h"
 #include "log.h"
 #include "vault.h"
@@ -17,6 +18,7 @@
 enum mount_status { MOUNT_OK = 0, MOUNT_USAGE = 1, MOUNT_FAILED = 32 }; /* mount(8), "EXIT STATUS" */
 
 struct running {
+	const struct fs_options *options;
 	struct vault *vault;
 	struct indexer *indexer;
 	struct follow *follow;
@@ -25,9 +27,12 @@ struct running {
 static void on_opened(struct vault *vault, void *context)
 {
 	struct running *running = context;
+	const struct indexer_options options = { .types_only = running->options->index_types_only,
+						 .no_previews = !running->options->previews };
 
 	running->vault = vault;
-	(void)indexer_start(vault, &running->indexer); /* logged; a mount without types is still a mount */
+	if (running->options->index)
+		(void)indexer_start(vault, &options, &running->indexer); /* logged; a mount without is still a mount */
 }
 
 static void on_started(struct fs *fs, void *context)
@@ -53,7 +58,7 @@ static int on_control(const char *text, void *context)
 
 	if (strncmp(text, location, strlen(location)) == 0)
 		return follow_command(running->follow, text + strlen(location));
-	return -EINVAL;
+	return index_control(running->vault, text);
 }
 
 static void on_closing(struct vault *vault, void *context)
@@ -67,7 +72,7 @@ static void on_closing(struct vault *vault, void *context)
 
 static int mount_it(const char *vault, const char *mount_point, const struct fs_options *options)
 {
-	struct running running = { .vault = NULL };
+	struct running running = { .options = options };
 	struct fs_hooks hooks = {
 		.context = &running,
 		.on_opened = on_opened,
@@ -206,6 +211,8 @@ const struct command cmd_mount = {
 		"       noacl          no access control lists: saves other users a request for each file\n"
 		"       inherit=no     what is renamed over a file does not take over its tags and note\n"
 		"       seen=no        a video or sound file that is read is not remembered as seen\n"
+		"       index=no       do not look into files that changed; index=types: only for their types\n"
+		"       previews=no    no short clips of videos\n"
 		"       readahead=N    KiB the kernel reads ahead; only root can set it\n"
 		"       threads=N      how many requests are received at once\n"
 		"     and those of mount(8) for every filesystem, such as noexec, nodev, nosuid, noatime\n"

@@ -442,7 +442,11 @@ struct vault_job {
 	unsigned progress;	/* percent */
 	unsigned attempts;	/* that failed */
 	char error[80];		/* what the last of them failed with; "" none did. Only from vault_jobs() */
+	char name[VAULT_NAME_MAX + 1];	/* one that the file has, or "". Only from vault_job_next() */
 };
+
+/* 1 there is a job that waits, 0 there is none. Cheap, and changes nothing: for who waits for one. */
+int vault_jobs_any(struct vault *vault);
 
 /* Claim the job that has waited for the longest time.  1, or 0 there is none.  [change] */
 int vault_job_next(struct vault *vault, struct vault_job *ret);
