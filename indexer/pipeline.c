@@ -283,10 +283,35 @@ static int store_content(struct work *work, const struct indexer_findings *findi
 	return r;
 }
 
+static bool was_text(const struct work *work)
+{
+	char kind[8];
+	const ssize_t n = vault_getxattr(work->pipeline->vault, work->attr.id, "user.vaultfs.kind", kind, sizeof(kind));
+
+	return n == 4 && memcmp(kind, "text", 4) == 0;
+}
+
+/* Words to look for; none where there were some, and for what is taken for text and is not. */
+static int store_text(struct work *work, const struct indexer_findings *findings)
+{
+	int r;
+
+	if (!findings->text && !was_text(work) && strcmp(vault_kind_of_mime(findings->mime), "text") != 0)
+		return 0;
+	r = vault_set_text(work->pipeline->vault, work->attr.id, findings->text ? findings->text : "", findings->text_size);
+	pace_own(&work->pipeline->pace, 1);
+	return r == -ENOENT ? -ESTALE : r; /* no commit has it yet, or it lost its name */
+}
+
 static int store(struct work *work, const struct indexer_findings *findings, const char *failure)
 {
-	int r = work->pipeline->options.types_only ? 0 : store_derived(work, findings);
+	int r = 0;
 
+	if (!work->pipeline->options.types_only) {
+		r = store_derived(work, findings);
+		if (r == 0)
+			r = store_text(work, findings);
+	}
 	return r < 0 ? r : store_content(work, findings, failure);
 }
 

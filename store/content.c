@@ -133,6 +133,11 @@ int vault_set_content(struct vault *vault, uint64_t id, const struct vault_conte
 	return r < 0 ? r : put_locked(vault, id, content);
 }
 
+const char *vault_kind_of_mime(const char *mime)
+{
+	return kind_name(kind_of_mime(mime));
+}
+
 int vault_content_same(struct vault *vault, uint64_t id, const uint8_t sha256[32], int64_t read_at_ns)
 {
 	AUTO(unlock) pthread_mutex_t *held = NULL;

@@ -504,6 +504,9 @@ struct vault_content {
 /* Remember this of a file, in place of all that was known.  [change]  -ENOENT the file is gone; -EINVAL too long, or "". */
 int vault_set_content(struct vault *vault, uint64_t id, const struct vault_content *content);
 
+/* "image", "video", "audio", "text", "document", "archive" or "other": what a file of that type is to people. */
+const char *vault_kind_of_mime(const char *mime);
+
 /* 1 the file was looked into when it had this SHA-256, with success: what was found then is noted as of `read_at_ns`. 0
  * it has to be looked into.  [change] */
 int vault_content_same(struct vault *vault, uint64_t id, const uint8_t sha256[32], int64_t read_at_ns);

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include <ftw.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -136,6 +137,29 @@ static inline int vault_set_mime(struct vault *vault, uint64_t id, const char *m
 	const struct vault_content content = { .mime = mime };
 
 	return vault_set_content(vault, id, &content);
+}
+
+static inline void fixture_announced(void *context, uint64_t id)
+{
+	(void)id;
+	(void)sem_post(context);
+}
+
+/* Write `bytes` at the start of a file, close it, and wait until its change was announced: the next commit queues it. */
+static inline void fixture_write(struct fixture *fixture, uint64_t id, const void *bytes, size_t size)
+{
+	struct vault_file *file = NULL;
+	sem_t announced;
+
+	assert_int_equal(sem_init(&announced, 0, 0), 0);
+	vault_on_content_changed(fixture->vault, fixture_announced, &announced);
+	assert_int_equal(vault_file_open(fixture->vault, id, &file), 0);
+	assert_int_equal(CHANGE(fixture, vault_write(file, 0, bytes, size, 0)), 0);
+	vault_file_close(file);
+	while (sem_wait(&announced) != 0)
+		;
+	vault_on_content_changed(fixture->vault, NULL, NULL);
+	(void)sem_destroy(&announced);
 }
 
 #endif

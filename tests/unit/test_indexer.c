@@ -1,27 +1,17 @@
-/* test_indexer.c - the indexer: its queue, and what it stores of what its helper process answers.
- *
- * The vault is a fake of five files, so that the test sees what is stored and when. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+/* test_indexer.c - the indexer on a real vault with the real helper, and with helpers that die or do not start. */
+#include "fixture.h"
 
 #include "helper.h"
 #include "indexer.h"
-#include "library.h"
-#include "queue.h"
-#include "vault.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
+#include <sys/eventfd.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "auto.h"
+
+#define DEADLINE_S 60
 
 static double seconds(void)
 {
@@ -31,288 +21,281 @@ static double seconds(void)
 	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* ---- queue ---- */
-
-static void queue__is_in_order_without_doubles(void **state)
+static uint64_t make_file(struct fixture *f, const char *name, const char *text)
 {
-	struct id_queue queue;
-	uint64_t ids[4] = { 0 };
+	uint64_t id = fixture_file(f, VAULT_ROOT_ID, name);
 
-	(void)state;
-	assert_int_equal(id_queue_init(&queue, 4), 0);
-	id_queue_put(&queue, 7, 1);
-	id_queue_put(&queue, 5, 2);
-	id_queue_put(&queue, 7, 3);
-	assert_int_equal(queue.items[queue.first].since_ns, 1);
-	assert_int_equal(id_queue_take(&queue, ids, 4), 2);
-	assert_int_equal(ids[0], 7);
-	assert_int_equal(ids[1], 5);
-	assert_int_equal(id_queue_take(&queue, ids, 4), 0);
-	id_queue_release(&queue);
+	fixture_write(f, id, text, strlen(text));
+	return id;
 }
 
-static void queue__when_full_drops_the_oldest_and_counts_it(void **state)
+/* What the attribute is; "" none. */
+static const char *got(struct fixture *f, uint64_t id, const char *name)
 {
-	struct id_queue queue;
-	uint64_t ids[4] = { 0 };
+	static char value[1000];
+	ssize_t n = vault_getxattr(f->vault, id, name, value, sizeof(value) - 1);
 
-	(void)state;
-	assert_int_equal(id_queue_init(&queue, 4), 0);
-	for (uint64_t id = 1; id <= 6; id++)
-		id_queue_put(&queue, id, 0);
-	assert_int_equal(queue.n_dropped, 2);
-	assert_int_equal(id_queue_take(&queue, ids, 4), 4);
-	for (uint64_t i = 0; i < 4; i++)
-		assert_int_equal(ids[i], 3 + i);
-	id_queue_release(&queue);
+	assert_true(n >= 0 || n == -ENODATA);
+	value[n > 0 ? n : 0] = '\0';
+	return value;
 }
 
-/* Against a model: a list in the order of arrival. */
-static void queue__equals_a_list_over_random_operations(void **state)
+static void wait_for(struct fixture *f, uint64_t id, const char *name, const char *wanted)
 {
-	enum { CAPACITY = 64, IDS = 150 };
-	uint64_t model[CAPACITY];
-	size_t n_model = 0;
-	struct id_queue queue;
+	const double until = seconds() + DEADLINE_S;
 
-	(void)state;
-	srandom(1);
-	assert_int_equal(id_queue_init(&queue, CAPACITY), 0);
-	for (int round = 0; round < 200000; round++) {
-		const uint64_t id = (uint64_t)random() % IDS << 33;
-		bool queued = false;
-		uint64_t taken;
-
-		if (random() % 5 < 2) {
-			assert_int_equal(id_queue_take(&queue, &taken, 1), n_model > 0);
-			if (n_model > 0) {
-				assert_int_equal(taken, model[0]);
-				memmove(model, model + 1, --n_model * sizeof(*model));
-			}
-			continue;
-		}
-		for (size_t i = 0; i < n_model; i++)
-			queued |= model[i] == id;
-		if (!queued && n_model == CAPACITY)
-			memmove(model, model + 1, --n_model * sizeof(*model));
-		if (!queued)
-			model[n_model++] = id;
-		id_queue_put(&queue, id, 0);
-		assert_int_equal(queue.count, n_model);
+	while (strcmp(got(f, id, name), wanted) != 0) {
+		if (seconds() > until)
+			fail_msg("%s is still \"%s\", wanted \"%s\"", name, got(f, id, name), wanted);
+		(void)usleep(10000);
 	}
-	id_queue_release(&queue);
 }
 
-/* ---- the indexer on a fake vault ---- */
-
-enum { FAKE_FILES = 5 };
-
-struct vault {
-	pthread_mutex_t lock; /* guards what follows */
-	pthread_cond_t stored;
-	int n_open, n_changes, n_stored;
-	bool changing;
-	char mime[FAKE_FILES][HELPER_MIME_MAX + 1];
-	void (*changed)(void *context, uint64_t id);
-	void *context;
-};
-
-struct vault_file {
-	struct vault *vault;
-	uint64_t id;
-};
-
-static const char *const fake_content[FAKE_FILES] = { "", "%PDF-1.4\n", "plain words\n", "#!/bin/sh\n",
-						      "gone" };
-
-bool vault_is_read_only(const struct vault *vault)
+static uint64_t n_jobs(struct fixture *f, enum vault_job_state state)
 {
-	return !vault;
+	struct vault_jobs_total total = { 0 };
+
+	assert_int_equal(vault_jobs_total(f->vault, state, &total), 0);
+	return total.n_jobs;
 }
 
-void vault_on_content_changed(struct vault *vault, void (*changed)(void *context, uint64_t id), void *context)
+/* Do all that waits. */
+static struct indexer_result run_with(struct fixture *f, const struct indexer_options *options)
 {
-	vault->changed = changed;
-	vault->context = context;
+	struct indexer_result result;
+
+	assert_int_equal(vault_sync(f->vault), 0);
+	assert_int_equal(indexer_run(f->vault, options, -1, NULL, NULL, &result), 0);
+	return result;
 }
 
-int vault_getattr(struct vault *vault, uint64_t id, struct vault_attr *ret)
+static struct indexer_result run(struct fixture *f)
 {
-	(void)vault;
-	if (id >= FAKE_FILES)
-		return -ENOENT;
-	*ret = (struct vault_attr){ .id = id,
-				    .size = strlen(fake_content[id]),
-				    .mode = S_IFREG | 0644,
-				    .nlink = strcmp(fake_content[id], "gone") != 0 };
-	return 0;
+	static const struct indexer_options options = { .types_only = false };
+
+	return run_with(f, &options);
 }
 
-int vault_file_open(struct vault *vault, uint64_t id, struct vault_file **ret)
+#define SHA256_OF_ABC "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+#define SHA256_OF_NOTHING "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+static void run__finds_what_is_in_files(void **state)
 {
-	*ret = malloc(sizeof(**ret));
-	if (!*ret)
-		return -ENOMEM;
-	**ret = (struct vault_file){ vault, id };
-	(void)pthread_mutex_lock(&vault->lock);
-	vault->n_open++;
-	(void)pthread_mutex_unlock(&vault->lock);
-	return 0;
+	static uint8_t large[3 << 20];
+	static uint8_t sum[32];
+	char hex[65];
+	struct fixture *f = *state;
+	struct vault_sha256 *sha256 = NULL;
+	uint64_t text = make_file(f, "a.txt", "abc"), pdf = make_file(f, "a.pdf", "%PDF-1.4\n"), empty, big;
+	struct indexer_result result;
+
+	empty = fixture_file(f, VAULT_ROOT_ID, "empty");
+	fixture_write(f, empty, "x", 1);
+	assert_int_equal(CHANGE(f, vault_setattr(f->vault, empty, VAULT_SET_SIZE, &(struct vault_attr){ 0 }, NULL)), 0);
+	big = fixture_file(f, VAULT_ROOT_ID, "big");
+	for (size_t i = 0; i < sizeof(large); i++)
+		large[i] = (uint8_t)(i * 2654435761u >> 11);
+	fixture_write(f, big, large, sizeof(large));
+	result = run(f);
+	assert_int_equal(result.n_done, 4);
+	assert_int_equal(result.n_failed, 0);
+	assert_string_equal(got(f, text, "user.mime_type"), "text/plain");
+	assert_string_equal(got(f, text, "user.vaultfs.kind"), "text");
+	assert_string_equal(got(f, text, "user.vaultfs.sha256"), SHA256_OF_ABC);
+	assert_string_equal(got(f, text, "user.vaultfs.error"), "");
+	assert_string_equal(got(f, pdf, "user.mime_type"), "application/pdf");
+	assert_string_equal(got(f, empty, "user.mime_type"), "inode/x-empty");
+	assert_string_equal(got(f, empty, "user.vaultfs.sha256"), SHA256_OF_NOTHING);
+	assert_int_equal(vault_sha256_new(&sha256), 0);
+	assert_int_equal(vault_sha256_add(sha256, large, sizeof(large)), 0);
+	assert_int_equal(vault_sha256_end(sha256, sum), 0);
+	vault_sha256_free(sha256);
+	for (int i = 0; i < 32; i++)
+		(void)snprintf(hex + 2 * i, 3, "%02x", sum[i]);
+	assert_string_equal(got(f, big, "user.vaultfs.sha256"), hex);
+	result = run(f);
+	assert_int_equal(result.n_done, 0);
 }
 
-void vault_file_close(struct vault_file *file)
+/* A helper that must not be asked would fail. */
+static void run__asks_the_helper_only_about_new_bytes(void **state)
 {
-	(void)pthread_mutex_lock(&file->vault->lock);
-	file->vault->n_open--;
-	(void)pthread_mutex_unlock(&file->vault->lock);
-	free(file);
+	static const struct indexer_options no_helper = { .helper = "/bin/false" };
+	struct fixture *f = *state;
+	uint64_t a = make_file(f, "a", "abc");
+	struct indexer_result result;
+
+	(void)run(f);
+	fixture_write(f, a, "abc", 3);
+	result = run_with(f, &no_helper);
+	assert_int_equal(result.n_done, 1);
+	/* Unless somebody asked for it. */
+	assert_int_equal(CHANGE(f, vault_job_queue(f->vault, &a, 1)), 1);
+	assert_int_equal(indexer_run(f->vault, &no_helper, -1, NULL, NULL, &result), -EAGAIN);
+	assert_int_equal(n_jobs(f, VAULT_JOB_WAITING), 1);
+	assert_int_equal(run(f).n_done, 1);
+	fixture_write(f, a, "%PDF-1.5", 8);
+	(void)run(f);
+	assert_string_equal(got(f, a, "user.mime_type"), "application/pdf");
 }
 
-ssize_t vault_read(struct vault_file *file, uint64_t offset, void *buffer, size_t size)
+static void run__with_types_only_reads_no_more(void **state)
 {
-	const size_t n = strlen(fake_content[file->id]);
+	static const struct indexer_options types = { .types_only = true };
+	struct fixture *f = *state;
+	uint64_t a = make_file(f, "a", "%PDF-1.4\n");
 
-	assert_int_equal(offset, 0);
-	assert_true(n <= size);
-	memcpy(buffer, fake_content[file->id], n);
-	return (ssize_t)n;
+	assert_int_equal(run_with(f, &types).n_done, 1);
+	assert_string_equal(got(f, a, "user.mime_type"), "application/pdf");
+	assert_string_equal(got(f, a, "user.vaultfs.sha256"), "");
+	/* Whoever looks for the rest later finds that it was not done. */
+	assert_int_equal(CHANGE(f, vault_jobs_queue_stale(f->vault)), 0);
+	assert_int_equal(run(f).n_done, 1);
+	assert_int_equal(strlen(got(f, a, "user.vaultfs.sha256")), 64);
 }
 
-ssize_t vault_getxattr(struct vault *vault, uint64_t id, const char *name, void *buffer, size_t size)
+/* This program, started under another name: a helper that is ready, and dies as soon as it is asked for anything. */
+static int dying_helper(void)
 {
-	size_t n;
+	uint8_t hello[HELPER_FRAME_SIZE + 4];
+	char byte;
 
-	assert_string_equal(name, "user.mime_type");
-	(void)pthread_mutex_lock(&vault->lock);
-	n = strlen(vault->mime[id]);
-	assert_true(n <= size);
-	memcpy(buffer, vault->mime[id], n);
-	(void)pthread_mutex_unlock(&vault->lock);
-	return n > 0 ? (ssize_t)n : -ENODATA;
+	frame_put_u32(hello, FRAME_HELLO);
+	frame_put_u32(hello + 4, 4);
+	frame_put_u32(hello + 8, HELPER_PROTOCOL);
+	if (write(STDIN_FILENO, hello, sizeof(hello)) < 0)
+		return 1;
+	return read(STDIN_FILENO, &byte, 1) < 0;
 }
 
-void vault_change_begin(struct vault *vault, size_t n_bytes)
+static void run__gives_up_what_kills_the_helper_and_goes_on(void **state)
 {
-	(void)n_bytes;
-	(void)pthread_mutex_lock(&vault->lock);
-	assert_false(vault->changing);
-	assert_int_equal(vault->n_open, 0);
-	vault->changing = true;
-	vault->n_changes++;
-	(void)pthread_mutex_unlock(&vault->lock);
+	struct fixture *f = *state;
+	uint64_t a = make_file(f, "a", "hostile"), b = make_file(f, "b", "abc");
+	struct indexer_options options = { .helper = NULL };
+	char self[300] = "", link[400];
+	struct indexer_result result;
+
+	assert_true(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
+	(void)snprintf(link, sizeof(link), "%s/dying-helper", f->directory);
+	assert_int_equal(symlink(self, link), 0);
+	options.helper = link;
+	result = run_with(f, &options);
+	assert_int_equal(result.n_failed, 2);
+	assert_int_equal(n_jobs(f, VAULT_JOB_FAILED), 2);
+	assert_int_equal(n_jobs(f, VAULT_JOB_WAITING), 0);
+	assert_string_equal(got(f, a, "user.vaultfs.error"), "could not be read");
+	assert_string_equal(got(f, b, "user.vaultfs.sha256"), SHA256_OF_ABC);
+	assert_string_equal(got(f, b, "user.mime_type"), "");
+	/* Nothing happens to them again by itself, also after a restart. */
+	fixture_reopen(f);
+	assert_int_equal(run(f).n_done, 0);
+	assert_int_equal(CHANGE(f, vault_jobs_retry(f->vault)), 2);
+	assert_int_equal(run(f).n_done, 2);
+	assert_string_equal(got(f, a, "user.vaultfs.error"), "");
+	assert_string_equal(got(f, b, "user.mime_type"), "text/plain");
+	assert_int_equal(n_jobs(f, VAULT_JOB_FAILED), 0);
 }
 
-void vault_change_end(struct vault *vault)
+static void run__ends_when_it_is_told_to(void **state)
 {
-	(void)pthread_mutex_lock(&vault->lock);
-	vault->changing = false;
-	(void)pthread_cond_broadcast(&vault->stored);
-	(void)pthread_mutex_unlock(&vault->lock);
+	static const struct indexer_options options = { .types_only = false };
+	struct fixture *f = *state;
+	struct indexer_result result;
+	AUTO(fd) int cancel = eventfd(1, EFD_CLOEXEC);
+
+	(void)make_file(f, "a", "abc");
+	assert_int_equal(vault_sync(f->vault), 0);
+	assert_int_equal(indexer_run(f->vault, &options, cancel, NULL, NULL, &result), -ECANCELED);
+	assert_int_equal(n_jobs(f, VAULT_JOB_WAITING), 1);
 }
 
-int vault_set_content(struct vault *vault, uint64_t id, const struct vault_content *content)
+static void run__passes_over_what_is_gone(void **state)
 {
-	const char *mime = content->mime;
+	struct fixture *f = *state;
+	struct vault_attr attr;
 
-	(void)pthread_mutex_lock(&vault->lock);
-	assert_true(vault->changing);
-	(void)snprintf(vault->mime[id], sizeof(vault->mime[id]), "%s", mime);
-	vault->n_stored++;
-	(void)pthread_mutex_unlock(&vault->lock);
-	return 0;
+	(void)make_file(f, "a", "abc");
+	assert_int_equal(vault_sync(f->vault), 0);
+	assert_int_equal(CHANGE(f, vault_unlink(f->vault, VAULT_ROOT_ID, "a", &attr)), 0);
+	assert_int_equal(run(f).n_done, 1);
+	assert_int_equal(CHANGE(f, vault_purge(f->vault, attr.id)), 0);
 }
 
-static int fake_vault(void **state)
+static void indexer__follows_what_changes(void **state)
 {
-	struct vault *vault = calloc(1, sizeof(*vault));
-
-	*state = vault;
-	return vault && !pthread_mutex_init(&vault->lock, NULL) && !pthread_cond_init(&vault->stored, NULL)
-		       ? 0
-		       : -1;
-}
-
-static int free_fake_vault(void **state)
-{
-	free(*state);
-	return 0;
-}
-
-static void wait_for_changes(struct vault *vault, int n)
-{
-	struct timespec until;
-
-	(void)clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += 30;
-	(void)pthread_mutex_lock(&vault->lock);
-	while (vault->n_changes < n || vault->changing)
-		assert_int_equal(pthread_cond_timedwait(&vault->stored, &vault->lock, &until), 0);
-	(void)pthread_mutex_unlock(&vault->lock);
-}
-
-static void indexer__stores_what_it_found_in_one_change(void **state)
-{
-	struct vault *vault = *state;
+	static const struct indexer_options options = { .types_only = false };
+	struct fixture *f = *state;
 	struct indexer *indexer = NULL;
+	struct vault_file *file = NULL;
+	uint64_t a = make_file(f, "a", "abc");
 
-	assert_int_equal(indexer_start(vault, &indexer), 0);
-	for (int again = 0; again < 3; again++)
-		for (uint64_t id = 0; id < FAKE_FILES + 2; id++) /* two of them do not exist */
-			vault->changed(vault->context, id);
-	wait_for_changes(vault, 1);
-	assert_string_equal(vault->mime[0], "inode/x-empty");
-	assert_string_equal(vault->mime[1], "application/pdf");
-	assert_string_equal(vault->mime[2], "text/plain");
-	assert_string_equal(vault->mime[3], "text/x-shellscript");
-	assert_string_equal(vault->mime[4], "");
-	assert_int_equal(vault->n_changes, 1);
-
-	/* What is known already is not stored again. */
-	vault->changed(vault->context, 1);
-	(void)strcpy(vault->mime[2], "image/png");
-	vault->changed(vault->context, 2);
-	wait_for_changes(vault, 2);
-	assert_string_equal(vault->mime[2], "text/plain");
-	assert_int_equal(vault->n_stored, 5);
+	assert_int_equal(vault_sync(f->vault), 0);
+	assert_int_equal(indexer_start(f->vault, &options, &indexer), 0);
+	wait_for(f, a, "user.mime_type", "text/plain");
+	assert_int_equal(vault_file_open(f->vault, a, &file), 0);
+	assert_int_equal(CHANGE(f, vault_write(file, 0, "%PDF-1.4\n", 9, 0)), 0);
+	vault_file_close(file);
+	wait_for(f, a, "user.mime_type", "application/pdf"); /* with the next commit */
 	indexer_stop(indexer);
-	assert_null(vault->changed);
+	assert_int_equal(n_jobs(f, VAULT_JOB_WAITING) + n_jobs(f, VAULT_JOB_RUNNING), 0);
 }
 
-static void indexer__stops_at_once_with_a_full_queue(void **state)
+static void indexer__stops_at_once_and_leaves_the_rest_for_later(void **state)
 {
-	struct vault *vault = *state;
+	static const struct indexer_options options = { .types_only = false };
+	struct fixture *f = *state;
 	struct indexer *indexer = NULL;
+	char name[20];
 	double begin;
 
-	assert_int_equal(indexer_start(vault, &indexer), 0);
-	for (uint64_t id = 0; id < 300000; id++)
-		vault->changed(vault->context, 1000 + id);
+	for (int i = 0; i < 300; i++) {
+		(void)snprintf(name, sizeof(name), "%d", i);
+		(void)make_file(f, name, name);
+	}
+	assert_int_equal(vault_sync(f->vault), 0);
+	assert_int_equal(indexer_start(f->vault, &options, &indexer), 0);
 	begin = seconds();
 	indexer_stop(indexer);
-	assert_true(seconds() - begin < 1);
+	assert_true(seconds() - begin < 5);
+	fixture_reopen(f);
+	assert_true(n_jobs(f, VAULT_JOB_WAITING) > 0);
+	(void)run(f);
+	assert_string_equal(got(f, make_file(f, "last", "x"), "user.mime_type"), "");
+	assert_int_equal(run(f).n_done, 1);
 }
 
 static void indexer__has_nothing_to_do_on_a_read_only_vault(void **state)
 {
-	struct indexer *indexer = (struct indexer *)state;
+	static const struct indexer_options options = { .types_only = false };
+	const struct vault_open_options read_only = { .flags = VAULT_OPEN_READ_ONLY };
+	struct fixture *f = *state;
+	struct indexer *indexer = (struct indexer *)f;
+	struct vault *vault = f->vault;
 
-	assert_int_equal(indexer_start(NULL, &indexer), 0);
+	f->vault = NULL;
+	assert_int_equal(vault_close(vault), 0);
+	assert_int_equal(vault_open(f->path, &read_only, &f->vault), 0);
+	assert_int_equal(indexer_start(f->vault, &options, &indexer), 0);
 	assert_null(indexer);
 	indexer_stop(indexer);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(queue__is_in_order_without_doubles),
-		cmocka_unit_test(queue__when_full_drops_the_oldest_and_counts_it),
-		cmocka_unit_test(queue__equals_a_list_over_random_operations),
-		cmocka_unit_test_setup_teardown(indexer__stores_what_it_found_in_one_change, fake_vault,
-						free_fake_vault),
-		cmocka_unit_test_setup_teardown(indexer__stops_at_once_with_a_full_queue, fake_vault,
-						free_fake_vault),
-		cmocka_unit_test(indexer__has_nothing_to_do_on_a_read_only_vault),
+		FIXTURE_TEST(run__finds_what_is_in_files),
+		FIXTURE_TEST(run__asks_the_helper_only_about_new_bytes),
+		FIXTURE_TEST(run__with_types_only_reads_no_more),
+		FIXTURE_TEST(run__gives_up_what_kills_the_helper_and_goes_on),
+		FIXTURE_TEST(run__ends_when_it_is_told_to),
+		FIXTURE_TEST(run__passes_over_what_is_gone),
+		FIXTURE_TEST(indexer__follows_what_changes),
+		FIXTURE_TEST(indexer__stops_at_once_and_leaves_the_rest_for_later),
+		FIXTURE_TEST(indexer__has_nothing_to_do_on_a_read_only_vault),
 	};
 
+	if (argc > 0 && strstr(argv[0], "helper"))
+		return dying_helper();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

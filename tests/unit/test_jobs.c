@@ -7,12 +7,8 @@
 
 static void write_text(struct fixture *f, uint64_t id, const char *text)
 {
-	struct vault_file *file = NULL;
-
-	assert_int_equal(vault_file_open(f->vault, id, &file), 0);
-	assert_int_equal(CHANGE(f, vault_write(file, 0, text, strlen(text), 0)), 0);
-	vault_file_close(file);
-	assert_int_equal(vault_sync(f->vault), 0); /* which queues it */
+	fixture_write(f, id, text, strlen(text));
+	assert_int_equal(vault_sync(f->vault), 0);
 }
 
 /* A file whose job waits. */
