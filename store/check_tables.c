@@ -103,6 +103,8 @@ static const struct claim claims[] = {
 		" WHEN d.id IS NULL OR NOT " IS_FILE("d.mode") " THEN printf('its thumbnail or preview, inode %d, is no file', v.derived_id)"
 		" WHEN v.kind NOT IN (1, 2) OR v.number NOT BETWEEN 1 AND 255"
 		"   THEN printf('an impossible thumbnail or preview: kind %d, number %d', v.kind, v.number)"
+		" WHEN d.nlink <> 1 OR EXISTS (SELECT 1 FROM entries e WHERE e.inode_id = d.id)"
+		"   THEN printf('its thumbnail or preview, inode %d, has another name', v.derived_id)"
 		" END AS text FROM derived v LEFT JOIN inodes i ON i.id = v.inode_id LEFT JOIN inodes d ON d.id = v.derived_id") },
 	{ "asset", BROKEN("SELECT a.inode_id AS inode, CASE"
 		" WHEN i.id IS NULL THEN 'notes or a rating, of an inode that is not there'"
@@ -116,10 +118,31 @@ static const struct claim claims[] = {
 		" END AS text FROM asset_tags a LEFT JOIN inodes i ON i.id = a.inode_id LEFT JOIN tags t ON t.id = a.tag_id") },
 	{ "tag", "SELECT 0, printf('tag %d: its id was never given out', id) FROM tags WHERE id <= 0 OR id >= " NEXT_ID
 		" UNION ALL SELECT 0, printf('tag %d: an impossible name', id) FROM tags WHERE " SIZE("name") " NOT BETWEEN 1 AND 255"
+		" UNION ALL SELECT 0, printf('tag %d: its folded name is not that of its name', id) FROM tags WHERE folded IS NOT fold(name)"
+		" UNION ALL SELECT 0, printf('tags %d and %d have the same name', min(id), max(id)) FROM tags GROUP BY folded HAVING count(*) > 1"
+		" UNION ALL SELECT 0, printf('alias \"%w\": its folded name is not that of its name', name) FROM tag_aliases"
+		" WHERE folded IS NOT fold(name)"
 		" UNION ALL SELECT 0, printf('alias \"%w\" names tag %d, which is not there', folded, tag_id) FROM tag_aliases"
 		" WHERE NOT EXISTS (SELECT 1 FROM tags t WHERE t.id = tag_id)"
 		" UNION ALL SELECT 0, printf('tag %d implies tag %d, and one of them is not there', tag_id, implied_id) FROM tag_implications"
 		" WHERE NOT EXISTS (SELECT 1 FROM tags t WHERE t.id = tag_id) OR NOT EXISTS (SELECT 1 FROM tags t WHERE t.id = implied_id)" },
+	{ "tag", "SELECT 0, CASE WHEN t.id IS NULL THEN printf('tag %d is counted, and not there', c.tag_id)"
+		" ELSE printf('tag %d is counted on %d files, and on %d', c.tag_id, c.files, n) END"
+		" FROM (SELECT tag_id, files, (SELECT count(*) FROM asset_tags a WHERE a.tag_id = k.tag_id) AS n FROM tag_counts k) c"
+		" LEFT JOIN tags t ON t.id = c.tag_id WHERE t.id IS NULL OR c.files <> n"
+		" UNION ALL SELECT 0, printf('tag %d is on files, and not counted', t.id) FROM tags t"
+		" WHERE EXISTS (SELECT 1 FROM asset_tags a WHERE a.tag_id = t.id)"
+		" AND NOT EXISTS (SELECT 1 FROM tag_counts c WHERE c.tag_id = t.id)" },
+	{ "search", "SELECT 0, printf('saved search %d: its id was never given out', id) FROM searches WHERE id <= 0 OR id >= " NEXT_ID
+		" UNION ALL SELECT 0, printf('saved search %d: an impossible name', id) FROM searches"
+		" WHERE " SIZE("name") " NOT BETWEEN 1 AND 255 OR folded IS NOT fold(name)"
+		" UNION ALL SELECT 0, printf('saved searches %d and %d have the same name', min(id), max(id)) FROM searches"
+		" GROUP BY folded HAVING count(*) > 1" },
+	{ "origin", BROKEN("SELECT o.inode_id AS inode, CASE"
+		" WHEN i.id IS NULL THEN 'where it came from, of an inode that is not there'"
+		" WHEN d.id IS NULL THEN printf('it came from device %d, which is not there', o.device_id)"
+		" WHEN o.location_id <= 0 OR o.location_id >= " NEXT_ID " THEN printf('it came by location %d, which never was', o.location_id)"
+		" END AS text FROM origins o LEFT JOIN inodes i ON i.id = o.inode_id LEFT JOIN devices d ON d.id = o.device_id") },
 	{ "location", "SELECT 0, printf('location %d names device %d, which is not there', l.id, l.device_id) FROM locations l"
 		" WHERE NOT EXISTS (SELECT 1 FROM devices d WHERE d.id = l.device_id)" },
 	{ "manifest", "SELECT 0, printf('manifest %d was never given out', manifest_id) FROM (SELECT manifest_id FROM extents"
