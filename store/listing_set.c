@@ -229,10 +229,15 @@ static size_t own_bytes(size_t room, size_t n_buckets)
 	return room * sizeof(struct listing_item) + 2 * n_buckets * sizeof(uint32_t);
 }
 
+size_t listing_set_snapshot_bytes(const struct listing_set *set)
+{
+	return set->n * sizeof(struct snapshot_entry);
+}
+
 size_t listing_set_bytes(const struct listing_set *set)
 {
 	return own_bytes(set->room, set->n_buckets) + (set->text ? text_bytes(set->text->room) : 0) +
-	       set->n * sizeof(struct snapshot_entry);
+	       listing_set_snapshot_bytes(set);
 }
 
 void listing_set_release(struct listing_set *set)

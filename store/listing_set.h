@@ -37,8 +37,9 @@ void listing_set_init(struct listing_set *set, _Atomic size_t *used);
 /* Forget all items. The set can be filled again. */
 void listing_set_release(struct listing_set *set);
 
-/* Bytes that it takes, with a snapshot. */
+/* Bytes that it takes, with a snapshot; and that a snapshot takes. */
 size_t listing_set_bytes(const struct listing_set *set);
+size_t listing_set_snapshot_bytes(const struct listing_set *set);
 
 /* File `id` is a member, by that name: new, or renamed.
  *   Returns  1 something changed, 0 it was so already; -ENOMEM (logged); -EOVERFLOW the set would take more than

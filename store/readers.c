@@ -110,6 +110,8 @@ static int reader_open(struct vault *vault, struct reader *reader)
 
 	if (r == 0)
 		r = db_prepare_set(&reader->db, DB_SET_find);
+	if (r == 0)
+		r = db_prepare_set(&reader->db, DB_SET_listing);
 	if (r < 0)
 		db_close(&reader->db);
 	return r;
@@ -186,7 +188,7 @@ void reader_put(struct reader *reader)
 
 int reader_get_for(struct vault *vault, const struct vault_query *query, struct reader **ret)
 {
-	bool with_search = query_names(query, QUERY_WORDS) || query_names(query, QUERY_NOTE);
+	bool with_search = query && (query_names(query, QUERY_WORDS) || query_names(query, QUERY_NOTE));
 
 	/* What cannot be committed, or followed, was said; what was before is still worth reading. */
 	(void)readers_catch_up(vault);

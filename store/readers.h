@@ -11,7 +11,7 @@ struct readers;
 
 struct reader {
 	struct vault *vault;
-	struct db db;    /* the queries of set find are prepared; no lock is taken: it is one thread's */
+	struct db db;    /* the queries of sets find and listing are prepared; no lock is taken: it is one thread's */
 	bool has_search; /* search.db is attached, as schema `search` */
 	bool taken;      /* guarded by the lock of readers */
 };
@@ -27,7 +27,7 @@ int readers_catch_up(struct vault *vault);
 int reader_get(struct vault *vault, struct reader **ret);
 void reader_put(struct reader *reader);
 
-/* The same at the newest state that can be had, with all that `query` needs: for who calls from outside. */
+/* The same at the newest state that can be had, with all that `query` (NULL: none) needs: for who calls from outside. */
 int reader_get_for(struct vault *vault, const struct vault_query *query, struct reader **ret);
 
 /* The reader as a place to ask queries. */

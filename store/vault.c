@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "aside.h"
 #include "background.h"
 #include "cache.h"
 #include "changes.h"
@@ -31,6 +32,7 @@
 #include "kill_point.h"
 #include "library.h"
 #include "live.h"
+#include "listing.h"
 #include "lock.h"
 #include "picture.h"
 #include "readers.h"
@@ -123,6 +125,7 @@ static void release(struct vault *vault)
 {
 	if (!vault)
 		return;
+	aside_free(TAKE(vault->aside));
 	background_stop(vault->background);
 	search_stop(vault->search);
 	commit_end(vault->committer);
@@ -132,6 +135,7 @@ static void release(struct vault *vault)
 	live_table_free(TAKE(vault->live));
 	cache_free(TAKE(vault->cache));
 	chunk_index_free(TAKE(vault->chunk_index));
+	listings_free(TAKE(vault->listings));
 	readers_free(TAKE(vault->readers));
 	KILL_POINT(close);
 	search_free(TAKE(vault->search));
@@ -213,6 +217,10 @@ static int make_machinery(struct vault *vault, const struct vault_open_options *
 
 	if (r == 0)
 		r = readers_new(&vault->readers);
+	if (r == 0)
+		r = listings_new(&vault->listings);
+	if (r == 0)
+		r = aside_new(&vault->aside);
 	if (r == 0)
 		r = cache_new(cache_size, &vault->cache);
 	if (r == 0)
@@ -623,6 +631,7 @@ int vault_close(struct vault *vault)
 
 	if (!vault)
 		return 0;
+	aside_free(TAKE(vault->aside));	/* what it was asked for may wait for commits */
 	background_stop(vault->background);
 	search_stop(vault->search);
 	r = commit_stop(vault);

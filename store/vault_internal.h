@@ -45,6 +45,8 @@ struct vault {
 	struct committer *committer;	/* commit.h */
 	struct changes *changes;	/* changes.h */
 	struct tag_graph *tags;		/* tag_graph.h */
+	struct aside *aside;		/* aside.h */
+	struct listings *listings;	/* listing.h */
 	struct readers *readers;	/* readers.h */
 	struct search *search;		/* search.h */
 	struct background *background;	/* background.h; NULL while the vault is opened and closed */

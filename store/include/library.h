@@ -344,10 +344,12 @@ int vault_listing_refresh(struct vault_listing *listing);
 /* The same where it takes no time; else -EAGAIN, and nothing was done: call vault_listing_refresh() by vault_aside(). */
 int vault_listing_refresh_soon(struct vault_listing *listing);
 
-/* The file that is shown as `name`, or has it as its other name, as of the last refresh.  -ENOENT. */
+/* What is listed may be dropped when others need the room: where the next three say -EAGAIN, refresh it again. */
+
+/* The file that is shown as `name`, or has it as its other name, as of the last refresh.  -ENOENT; -EAGAIN. */
 int vault_listing_find(struct vault_listing *listing, const char *name, uint64_t *ret_id);
 
-/* The name that file `id` is shown under, as of the last refresh.  -ENOENT it is not listed. */
+/* The name that file `id` is shown under, as of the last refresh.  -ENOENT it is not listed; -EAGAIN. */
 int vault_listing_name(struct vault_listing *listing, uint64_t id, char ret_name[VAULT_NAME_MAX + 1]);
 
 /* STEM~ID.EXT of a name, for a file whose shown name is taken by something else; extensions like .tar.gz are one. */
@@ -356,7 +358,7 @@ void vault_listing_other_name(const char *name, uint64_t id, char ret_name[VAULT
 /* What the listing shows as of the last refresh; never changes, and stays when the listing goes. The same one until
  * something changes.
  *   Ownership  vault_snapshot_unref() *ret.
- *   Errors     -ENOMEM; -EOVERFLOW snapshots in use fill the room of listings (both logged). */
+ *   Errors     -ENOMEM; -EOVERFLOW snapshots in use fill the room of listings (both logged); -EAGAIN. */
 int vault_listing_snapshot(struct vault_listing *listing, struct vault_snapshot **ret);
 
 size_t vault_snapshot_size(const struct vault_snapshot *snapshot);
@@ -370,9 +372,9 @@ void vault_snapshot_unref(struct vault_snapshot *snapshot);	/* NULL is fine */
  *   Ownership  *ret_text is the caller's, free() it; NUL-terminated beyond *ret_size. */
 int vault_snapshot_playlist(struct vault *vault, const struct vault_snapshot *snapshot, char **ret_text, size_t *ret_size);
 
-/* Run `work(context)` on a thread of the vault's that is there for what takes long; one behind the other on two of them. No
- * lock is held. vault_close() waits for all.  -ENOMEM, -EAGAIN no thread (both logged): `work` is not called. */
-int vault_aside(struct vault *vault, void (*work)(void *context), void *context);
+/* Run `run(context)` on a thread of the vault's that is there for what takes long; one behind the other on two of them. No
+ * lock is held. vault_close() waits for all.  -ENOMEM, -EAGAIN no thread (both logged): `run` is not called. */
+int vault_aside(struct vault *vault, void (*run)(void *context), void *context);
 
 /* A tag that narrows a listing of tagged files. Borrowed during the call. */
 struct vault_tag_folder {
@@ -388,6 +390,16 @@ struct vault_tag_folder {
  * Refresh the listing before. Looks at all tags of its files: not for a thread that answers requests. */
 int vault_listing_tags(struct vault_listing *listing, const char *const *used, size_t n_used,
 		       int (*emit)(void *context, const struct vault_tag_folder *folder), void *context);
+
+/* A file, and how much of what it holds another one does too. */
+struct vault_similar {
+	uint64_t id;
+	uint64_t shared_bytes;	/* of content, before compression */
+};
+
+/* Files that share chunks with file `id`, the closest first, up to `n` of at most 1,000; those that no query for everything
+ * finds are left out. May take as long as reading all extents, and wait for a commit. Returns how many. */
+int vault_similar(struct vault *vault, uint64_t id, struct vault_similar *ret, size_t n);
 
 /* Folders whose names follow from what is there. */
 enum vault_folders {

@@ -44,6 +44,9 @@ static const struct {
 	  "only at the end of a rebuild" },
 	{ "DELETE FROM packs WHERE going = 2", "packs are some thousands" },
 	{ "WITH RECURSIVE below", "below is the directories in one, which are looked up" },
+	{ "SELECT id FROM tags ORDER BY id", "tags are some thousands, and all of them may narrow a list" },
+	{ "SELECT manifest_id, chunk_id, length FROM extents", "an index of chunks' files would be paid by every write" },
+	{ "SELECT id, manifest_id FROM inodes WHERE manifest_id <> 0", "the same of manifests" },
 	{ "SELECT id FROM packs", "packs are some thousands even of terabytes, and looked at once a commit" },
 };
 
