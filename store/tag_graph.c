@@ -384,7 +384,7 @@ static int row_add(struct vault *vault, struct tag_graph *graph, sqlite3_stmt *f
 		return no_memory(vault);
 	if (r == 1)
 		node->main_row = index;
-	graph->rows[index] = (struct tag_row){ column_u64(from, 0), TAKE(color), TAKE(icon), at, node->first_row };
+	graph->rows[index] = (struct tag_row){ column_u64(from, 0), TAKE(color), TAKE(icon), at, node->first_row, ++graph->clock };
 	node->first_row = index;
 	graph->n_rows++;
 	return 0;

@@ -35,6 +35,7 @@ struct tag_node {
 	uint32_t first_row;            /* of all that stand for it; tag_row.next */
 	uint32_t first_out, first_in;  /* edges: what it implies, what implies it */
 	uint32_t seen;                 /* by the walk of this number */
+	uint64_t total, total_at;      /* files that count as having it, and the clock when they were counted; tag_totals.h */
 };
 
 struct tag_row {
@@ -42,6 +43,7 @@ struct tag_row {
 	char *color, *icon; /* NULL: none */
 	uint32_t node;
 	uint32_t next; /* of the same node */
+	uint64_t touched; /* by the clock: when a file last got or lost it, or it was read */
 };
 
 struct tag_edge {
@@ -71,6 +73,7 @@ struct tag_graph {
 	uint32_t *found;  /* nodes that the walk came to, in its order; room for all */
 	size_t n_found, found_room;
 	uint32_t walk;
+	uint64_t clock; /* ticks with each touch */
 };
 
 int tag_graph_new(struct vault *vault, struct tag_graph **ret); /* -ENOMEM, logged */

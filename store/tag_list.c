@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "tag_graph.h"
+#include "tag_totals.h"
 
 enum {
 	Q_FILES,
@@ -133,13 +134,13 @@ static int list(struct vault *vault, const char *name, unsigned flags, struct va
 	return r;
 }
 
-int vault_tag_list(struct vault *vault, const char *name, unsigned flags, struct vault_tags *ret)
+/* Takes the locks that it needs. */
+static int list_with_locks(struct vault *vault, const char *name, unsigned flags, struct vault_tags *ret)
 {
 	AUTO(unlock) pthread_mutex_t *metadata = NULL;
 	AUTO(unlock) pthread_mutex_t *held = NULL;
 	int r;
 
-	*ret = (struct vault_tags){ .tags = NULL };
 	if (flags & VAULT_TAG_LIST_FILES) {
 		metadata = lock_mutex(&vault->db.lock);
 		r = tag_graph_lock_locked(vault, &held);
@@ -147,6 +148,19 @@ int vault_tag_list(struct vault *vault, const char *name, unsigned flags, struct
 		r = tag_graph_lock(vault, &held);
 	}
 	return r < 0 ? r : list(vault, name, flags, ret);
+}
+
+int vault_tag_list(struct vault *vault, const char *name, unsigned flags, struct vault_tags *ret)
+{
+	int r;
+
+	*ret = (struct vault_tags){ .tags = NULL };
+	r = list_with_locks(vault, name, flags, ret);
+	if (r == 0 && flags & VAULT_TAG_LIST_TOTALS)
+		r = tag_totals_fill(vault, ret);
+	if (r < 0)
+		vault_tags_release(ret);
+	return r;
 }
 
 int vault_tag_find(struct vault *vault, const char *name, struct vault_tags *ret)

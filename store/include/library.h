@@ -145,6 +145,7 @@ int vault_tags_shown(struct vault *vault, const uint64_t *ids, size_t n, struct 
 enum vault_tag_list_flags {
 	VAULT_TAG_LIST_TREE = 1,	/* everything below, not only the next step */
 	VAULT_TAG_LIST_FILES = 2,	/* with n_files */
+	VAULT_TAG_LIST_TOTALS = 4,	/* with n_total: counted where it is not known any more, which may take a while */
 };
 
 /* Tags below `name`, or all without a name (NULL or ""), sorted so that each stands before those below it.  -ENOENT. */

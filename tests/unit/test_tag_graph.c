@@ -372,6 +372,84 @@ static void random__graphs_are_closed_as_a_table_says(void **state)
 	free(m);
 }
 
+/* ---- totals ---- */
+
+/* Every total against a count of the rows; how many tags there are. */
+static size_t check_totals(struct fixture *f)
+{
+	struct vault_tags tags;
+	size_t n;
+
+	assert_int_equal(vault_tag_list(f->vault, NULL, VAULT_TAG_LIST_TREE | VAULT_TAG_LIST_TOTALS, &tags), 0);
+	n = tags.n;
+	for (size_t i = 0; i < tags.n; i++) {
+		char sql[4096] = "SELECT count(DISTINCT inode_id) FROM asset_tags WHERE tag_id IN (0";
+		uint64_t *ids = NULL;
+		size_t n_ids = 0;
+
+		assert_int_equal(vault_tag_matching(f->vault, tags.tags[i].name, &ids, &n_ids), 0);
+		for (size_t k = 0; k < n_ids; k++)
+			(void)snprintf(sql + strlen(sql), sizeof(sql) - strlen(sql), ",%ju", (uintmax_t)ids[k]);
+		free(ids);
+		if (strtoull(query(f, strcat(sql, ")")), NULL, 10) != tags.tags[i].n_total)
+			fail_msg("%s: said to be on %ju: %s", tags.tags[i].name, (uintmax_t)tags.tags[i].n_total, sql);
+	}
+	vault_tags_release(&tags);
+	return n;
+}
+
+static void totals__count_each_file_once(void **state)
+{
+	struct fixture *f = *state;
+	struct model m = { .random = { random_seed_or("0") } };
+	uint64_t files[40];
+	char name[16], other[16], text[80];
+
+	assert_int_equal(check_totals(f), 0);
+	for (int i = 0; i < 40; i++) {
+		(void)snprintf(name, sizeof(name), "%d", i);
+		files[i] = fixture_file(f, VAULT_ROOT_ID, name);
+	}
+	for (int i = 0; i < 200; i++) {
+		size_t size = 0;
+
+		for (int k = 0; k < 4; k++) {
+			random_name(&m, name);
+			size += (size_t)sprintf(text + size, "%s,", name);
+		}
+		assert_int_equal(set_text(f, files[random_below(&m.random, 40)], TAGS, text), 0);
+		random_name(&m, name);
+		random_name(&m, other);
+		if (i % 50 == 25)
+			(void)CHANGE(f, vault_tag_imply(f->vault, name, other));
+		if (i % 50 == 45)
+			(void)CHANGE(f, vault_tag_rename(f->vault, name, other));
+		(void)CHANGE(f, vault_file_tag_remove(f->vault, files[random_below(&m.random, 40)], name));
+		if (i == 100 || i % 7 == 0)
+			(void)check_totals(f);
+	}
+	assert_true(check_totals(f) > 64);	/* so that the first time all were counted in one pass */
+	fixture_reopen(f);
+	(void)check_totals(f);
+}
+
+static void totals__of_many_files_go_in_slices(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t file = fixture_file(f, VAULT_ROOT_ID, "file");
+	char text[70 * 6];
+	size_t size = 0;
+
+	for (int i = 0; i < 70; i++)
+		size += (size_t)sprintf(text + size, "t/%d,", i);
+	assert_int_equal(set_text(f, file, TAGS, text), 0);
+	run_sql(f, "INSERT INTO asset_tags WITH RECURSIVE n (i) AS (VALUES (1000000) UNION ALL SELECT i + 1 FROM n WHERE i < 1025000) "
+		   "SELECT i, t.id, 0 FROM n CROSS JOIN tags t WHERE t.name IN ('t/0', 't/1')");
+	assert_int_equal(check_totals(f), 71);
+	assert_int_equal(CHANGE(f, vault_file_tag_remove(f->vault, file, "t/0")), 0);	/* two to be counted again, by themselves */
+	assert_int_equal(check_totals(f), 71);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -382,6 +460,8 @@ int main(void)
 		FIXTURE_TEST(lists__are_sorted_by_steps),
 		FIXTURE_TEST(generation__moves_with_new_tags_and_rules_only),
 		FIXTURE_TEST(tags__that_were_rolled_back_are_not_there),
+		FIXTURE_TEST(totals__count_each_file_once),
+		FIXTURE_TEST(totals__of_many_files_go_in_slices),
 		FIXTURE_TEST(random__graphs_are_closed_as_a_table_says),
 	};
 
