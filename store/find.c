@@ -18,11 +18,14 @@ static const char *const sql[] = {
 	[FIND_DETAILS] = "SELECT i.size, i.mapped, i.rdev, i.atime, i.mtime, i.ctime, i.btime, i.mode, i.uid, i.gid, "
 			 "i.nlink, c.kind, c.mime, c.width, c.height, c.duration_ms, " QUERY_DATE_OF ", a.rating, "
 			 QUERY_QUALITY_OF ", a.favorite, a.hidden, a.seen_at, a.notes, c.sha256 FROM inodes i "
+			 "CROSS JOIN entries e ON e.directory_id = ?2 AND e.cookie = ?3 "
 			 "LEFT JOIN content c ON c.inode_id = i.id LEFT JOIN assets a ON a.inode_id = i.id "
 			 "WHERE i.id = ?1",
 	[FIND_TAGS_OF] = "SELECT t.name FROM asset_tags a CROSS JOIN tags t ON t.id = a.tag_id "
 			 "WHERE a.inode_id = ?1 ORDER BY a.position",
 	[FIND_PARENT] = "SELECT directory_id, name FROM entries WHERE inode_id = ?1 ORDER BY directory_id, cookie LIMIT 1",
+	[FIND_SEARCH_QUEUED] = "SELECT EXISTS (SELECT 1 FROM search_queue WHERE inode_id > 0) OR "
+			       "EXISTS (SELECT 1 FROM search_queue WHERE inode_id < 0)",
 	[FIND_SETTLED] = "SELECT NOT EXISTS (SELECT 1 FROM jobs WHERE kind = 'paths')",
 };
 /* clang-format on */

@@ -9,6 +9,7 @@ enum {
 	FIND_DETAILS,
 	FIND_TAGS_OF,
 	FIND_PARENT,
+	FIND_SEARCH_QUEUED,
 	FIND_SETTLED,
 };
 
@@ -17,8 +18,10 @@ enum {
 #define FIND_BELOW_END \
 	" UNION SELECT d.id FROM below b CROSS JOIN directories d ON d.parent_id = b.id WHERE d.id <> 1) "
 
-/* Full text over names, notes, tags and texts; and its column of the same name, which MATCH asks. */
+/* search.db, see search.h: full text over names, notes, tags and texts; and its column of the same name, which MATCH asks. */
 #define SEARCH_WORDS "search.words"
 #define SEARCH_WORDS_MATCH "words"
+#define SEARCH_NAMES "search.names" /* trigrams of names */
+#define SEARCH_NAMES_MATCH "names"
 
 #endif

@@ -304,6 +304,8 @@ static int emit_match(struct details *details, const struct find_match *match,
 	int r;
 
 	bind_u64(row, 1, match->id);
+	bind_u64(row, 2, match->directory_id);
+	bind_u64(row, 3, match->cookie);
 	r = db_step(db, row);
 	if (r <= 0)
 		return r;

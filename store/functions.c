@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "casefold.h"
+#include "name_facts.h"
 
 static void fold(sqlite3_context *context, int n, sqlite3_value **arguments)
 {
@@ -44,6 +45,32 @@ static void has_id(sqlite3_context *context, int n, sqlite3_value **arguments)
 			   n_ids > 0 && bsearch(&id, ids, n_ids, sizeof(uint64_t), by_value) != NULL);
 }
 
+static bool facts_of(sqlite3_value *name, struct name_facts *ret)
+{
+	const char *text = sqlite3_value_blob(name);
+
+	return text && name_facts_read(text, (size_t)sqlite3_value_bytes(name), ret);
+}
+
+static void name_date(sqlite3_context *context, int n, sqlite3_value **arguments)
+{
+	struct name_facts facts;
+
+	(void)n;
+	if (facts_of(arguments[0], &facts))
+		sqlite3_result_int64(context, name_facts_ns(&facts));
+}
+
+static void name_person(sqlite3_context *context, int n, sqlite3_value **arguments)
+{
+	struct name_facts facts;
+
+	(void)n;
+	if (facts_of(arguments[0], &facts) && facts.person_size > 0)
+		sqlite3_result_text64(context, facts.person, facts.person_size, SQLITE_TRANSIENT,
+				      SQLITE_UTF8);
+}
+
 int functions_add(struct db *db)
 {
 	static const struct {
@@ -53,6 +80,8 @@ int functions_add(struct db *db)
 	} functions[] = {
 		{ "fold", 1, fold },
 		{ "has_id", 2, has_id },
+		{ "name_date", 1, name_date },
+		{ "name_person", 1, name_person },
 	};
 	int code = SQLITE_OK;
 

@@ -94,6 +94,9 @@ void query_node_add(struct query_node *node, struct query_node *child);
 /* Whether a term of this key stands anywhere in the query. */
 bool query_names(const struct vault_query *query, enum query_key key);
 
+/* Whether one stands in it that search.db answers faster. */
+bool query_uses_search(const struct vault_query *query);
+
 static inline void auto_query_node(struct query_node **node)
 {
 	query_node_free(*node);

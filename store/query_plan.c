@@ -6,12 +6,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "casefold.h"
 #include "find_queries.h"
 #include "log.h"
 #include "query_sql.h"
 
 #define TAG_STREAMS 64u    /* tags of one term that are read side by side; more are sorted */
 #define TAGS_SORTED 10000u /* and more than these are asked of each file */
+#define SORTED_MOST 20000u /* files of some days that are sorted, instead of asking each file */
+#define ZONES_NS (26ll * 3600 * 1000000000) /* between the first and the last place where a day begins */
 #define FOLDER_ENTRIES \
 	20000 /* what a folder may hold to be listed, instead of asking each file where it is */
 
@@ -198,6 +201,163 @@ static int folder_stream(const struct query_context *context, const struct query
 	return 0;
 }
 
+/* ---- terms that search.db has indices for ---- */
+
+/* Of text that is valid. */
+static size_t utf8_length(const char *text, size_t size)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < size; i++)
+		n += ((unsigned char)text[i] & 0xc0) != 0x80;
+	return n;
+}
+
+static bool is_plain(char c)
+{
+	return !strchr("*?[]", c); /* NUL is among them */
+}
+
+/* The longest run of a pattern's own characters that trigrams can find, between *ret and its end; false: none is long
+ * enough. The insides of brackets are passed over. */
+static bool longest_run(const char *pattern, const char **ret, size_t *ret_size)
+{
+	*ret_size = 0;
+	for (const char *at = pattern; *at;) {
+		size_t n = 0;
+
+		while (at[n] && is_plain(at[n]))
+			n++;
+		if (n > *ret_size && utf8_is_valid(at, n)) {
+			*ret = at;
+			*ret_size = n;
+		}
+		at += n;
+		if (*at == '[') {
+			at += at[1] == '^' || at[1] == '!' ? 2 : 1;
+			at += *at == ']';
+			at += strcspn(at, "]");
+		}
+		at += *at != '\0';
+	}
+	return utf8_length(*ret, *ret_size) >= 3;
+}
+
+/* Files whose name has `part`, whatever its case. They may be more than match. */
+static int names_stream(const struct query_context *context, const char *part, size_t size, struct part *ret)
+{
+	AUTO(sql) struct sql_text sql = { 0 };
+	AUTO(free) char *match = malloc(2 * size + 3);
+	char *at = match;
+	int r;
+
+	if (!match)
+		return log_err(-ENOMEM, "no memory for a search");
+	*at++ = '"';
+	for (size_t i = 0; i < size; i++) {
+		if (part[i] == '"')
+			*at++ = '"';
+		*at++ = part[i];
+	}
+	*at++ = '"';
+	*at = '\0';
+	sql_add(&sql, "SELECT rowid FROM " SEARCH_NAMES " n WHERE n." SEARCH_NAMES_MATCH " MATCH ");
+	sql_add_text(&sql, match);
+	sql_add(&sql, " AND n.rowid <= ?1 ORDER BY n.rowid DESC");
+	r = select_stream(context, &sql, ID_STREAM_SEEK_WORDS, ret);
+	ret->exact = false;
+	return r;
+}
+
+static int name_stream(const struct query_context *context, const struct query_term *term, struct part *ret)
+{
+	const char *run = term->text;
+	size_t size = strlen(run);
+
+	if (!context->search_complete)
+		return 0;
+	if (term->exact ? !utf8_is_valid(run, size) || utf8_length(run, size) < 3
+			: !longest_run(term->text, &run, &size))
+		return 0;
+	return names_stream(context, run, size, ret);
+}
+
+static int ext_stream(const struct query_context *context, const struct query_term *term, struct part *ret)
+{
+	AUTO(free) char *dotted = NULL;
+	int r;
+
+	if (!context->search_complete || !utf8_is_valid(term->text, strlen(term->text)) ||
+	    utf8_length(term->text, strlen(term->text)) < 2)
+		return 0;
+	r = asprintf(&dotted, ".%s", term->text);
+	if (r < 0)
+		return log_err(-ENOMEM, "no memory for a search");
+	return names_stream(context, dotted, (size_t)r, ret);
+}
+
+static int person_stream(const struct query_context *context, const struct query_term *term, struct part *ret)
+{
+	AUTO(free) char *folded = NULL;
+	int r;
+
+	if (!context->search_complete || term->any)
+		return 0;
+	folded = query_folded(term->text);
+	if (!folded)
+		return -ENOMEM;
+	r = text_stream(context, "SELECT id FROM search.documents WHERE person_folded = ", folded,
+			" AND id <= ?1 ORDER BY id DESC", ret);
+	ret->exact = false; /* a person in a name that is not shown is none */
+	return r;
+}
+
+static void add_days(struct sql_text *sql, const char *select, int64_t low, int64_t high, const char *end)
+{
+	/* Which moment a date in a name is depends on the time zone of whoever asks. */
+	sql_add(sql, select);
+	sql_add(sql, " FROM search.documents WHERE date_ns BETWEEN ");
+	sql_add_number(sql, low > INT64_MIN + ZONES_NS ? low - ZONES_NS : INT64_MIN);
+	sql_add(sql, " AND ");
+	sql_add_number(sql, high < INT64_MAX - ZONES_NS ? high + ZONES_NS : INT64_MAX);
+	sql_add(sql, end);
+}
+
+/* 1 more than `most` files are of these days, 0 not. */
+static int are_many(const struct query_context *context, int64_t low, int64_t high)
+{
+	AUTO(sql) struct sql_text sql = { 0 };
+	AUTO(statement) sqlite3_stmt *count = NULL;
+	int r;
+
+	add_days(&sql, "SELECT count(*) FROM (SELECT 1", low, high, " LIMIT ?1)");
+	r = sql_prepare(&sql, context->db, &count);
+	if (r < 0)
+		return r;
+	bind_u64(count, 1, SORTED_MOST + 1);
+	r = db_step(context->db, count);
+	return r == 1 ? sqlite3_column_int64(count, 0) > SORTED_MOST : r;
+}
+
+/* The files of a few days. */
+static int date_stream(const struct query_context *context, const struct query_term *term, struct part *ret)
+{
+	AUTO(sql) struct sql_text sql = { 0 };
+	int64_t low, high;
+	int r;
+
+	if (!context->search_complete)
+		return 0;
+	query_range_of(term, &low, &high);
+	r = are_many(context, low, high);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	add_days(&sql, "SELECT id", low, high, " AND +id <= ?1 ORDER BY id DESC");
+	r = select_stream(context, &sql, ID_STREAM_SEEK_NEVER, ret);
+	ret->exact = false;
+	return r;
+}
+
 static int term_stream(const struct query_context *context, const struct query_term *term, struct part *ret)
 {
 	int r;
@@ -234,6 +394,14 @@ static int term_stream(const struct query_context *context, const struct query_t
 		return r;
 	case QUERY_IN:
 		return folder_stream(context, term, ret);
+	case QUERY_NAME:
+		return name_stream(context, term, ret);
+	case QUERY_EXT:
+		return ext_stream(context, term, ret);
+	case QUERY_PERSON:
+		return person_stream(context, term, ret);
+	case QUERY_DATE:
+		return date_stream(context, term, ret);
 	default:
 		return 0;
 	}

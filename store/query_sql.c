@@ -62,9 +62,9 @@ char *query_folded(const char *text)
 
 int query_tags_matching(const struct query_context *context, const char *name, struct id_list *ret)
 {
-	int r = context->db == &context->vault->db ?
-			tag_matching_locked(context->vault, name, &ret->ids, &ret->n) :
-			vault_tag_matching(context->vault, name, &ret->ids, &ret->n);
+	int r = context->db == &context->vault->db
+			? tag_matching_locked(context->vault, name, &ret->ids, &ret->n)
+			: vault_tag_matching(context->vault, name, &ret->ids, &ret->n);
 
 	ret->room = r == 0 ? ret->n : 0;
 	return r;
@@ -342,6 +342,18 @@ static int add_ext(const struct query_term *term, struct sql_text *sql)
 	return 0;
 }
 
+static int add_person(const struct query_term *term, struct sql_text *sql)
+{
+	AUTO(free) char *folded = query_folded(term->text);
+
+	if (!folded)
+		return -ENOMEM;
+	sql_add(sql, term->any ? "name_person(e.name) IS NOT NULL" : "fold(name_person(e.name)) = ");
+	if (!term->any)
+		sql_add_text(sql, folded);
+	return 0;
+}
+
 /* ---- tags, types, folders ---- */
 
 static int add_tag(const struct query_context *context, const struct query_term *term, struct sql_text *sql)
@@ -489,8 +501,7 @@ static int add_term(const struct query_context *context, const struct query_node
 	case QUERY_IN:
 		return add_in(context, term, sql);
 	case QUERY_PERSON:
-		sql_add(sql, "0");
-		return 0;
+		return add_person(term, sql);
 	case QUERY_KIND:
 		add_text_of(sql, "c.kind", term);
 		return 0;

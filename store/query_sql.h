@@ -16,14 +16,15 @@
 	"LEFT JOIN content c ON c.inode_id = i.id LEFT JOIN assets a ON a.inode_id = i.id"
 
 /* When a file is of: taken, else what its name says, else changed last. The share of 1s in its prediction, in percent. */
-#define QUERY_DATE_OF "coalesce(c.taken_at, i.mtime)"
+#define QUERY_DATE_OF "coalesce(c.taken_at, name_date(e.name), i.mtime)"
 #define QUERY_QUALITY_OF \
 	"(100 * (length(a.prediction) - length(replace(a.prediction, '1', ''))) / length(a.prediction))"
 
 struct query_context {
 	struct vault *vault;
 	struct db *db;   /* its lock is held where it is the vault's own */
-	bool has_search; /* search.db is attached to it */
+	bool has_search;      /* search.db is attached to it */
+	bool search_complete; /* and knows all that this connection sees: what it does not find is not there */
 	uint64_t below;  /* only files in this directory and below it; 0: all */
 };
 

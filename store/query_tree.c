@@ -92,6 +92,24 @@ bool query_names(const struct vault_query *query, enum query_key key)
 	return any_term(query->root, is_of_key, (int)key);
 }
 
+static bool asks_words(const struct query_term *term, int what)
+{
+	(void)what;
+	return (term->key == QUERY_WORDS || term->key == QUERY_NOTE) && !term->any;
+}
+
+bool vault_query_asks_words(const struct vault_query *query)
+{
+	return any_term(query->root, asks_words, 0);
+}
+
+bool query_uses_search(const struct vault_query *query)
+{
+	return vault_query_asks_words(query) || query_names(query, QUERY_NAME) ||
+	       query_names(query, QUERY_EXT) || query_names(query, QUERY_PERSON) ||
+	       query_names(query, QUERY_DATE);
+}
+
 int64_t vault_query_valid_until(const struct vault_query *query, int64_t now_ns)
 {
 	time_t now = (time_t)(now_ns / NS_PER_S);

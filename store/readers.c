@@ -156,18 +156,54 @@ static int begin(struct vault *vault, struct reader *reader)
 		       vault->path);
 }
 
-static int get(struct vault *vault, bool with_search, struct reader **ret)
+/* Attach search.db, once; only outside a transaction. Where that fails is said once, and what needs it says so again: the
+ * rest is still found. */
+static void attach(struct vault *vault, struct reader *reader)
+{
+	if (!reader->has_search)
+		reader->has_search = search_attach(vault, &reader->db) == 0;
+}
+
+/* Does search.db know all that this reader sees? Who follows it in this process has just waited for that. */
+static int look_at_search(struct vault *vault, struct reader *reader, bool followed)
+{
+	AUTO(query) sqlite3_stmt *queued = db_query(&reader->db, DB_SET_find, FIND_SEARCH_QUEUED);
+	int unbuilt = 1;
+	int r;
+
+	reader->search_complete = followed;
+	if (followed || !vault->read_only || !reader->has_search)
+		return 0;
+	r = db_number(&reader->db,
+		      "SELECT built_to < 9223372036854775807 OR serial < coalesce((SELECT queued "
+		      "FROM main.search_queue WHERE inode_id = 0), 0) FROM search.state",
+		      &unbuilt);
+	if (r == 0)
+		r = db_step(&reader->db, queued);
+	if (r < 0)
+		return r;
+	reader->search_complete = !unbuilt && sqlite3_column_int(queued, 0) == 0;
+	return 0;
+}
+
+static int get(struct vault *vault, bool with_search, bool followed, struct reader **ret)
 {
 	struct reader *reader = take(vault->readers);
 	int r = reader->db.handle ? 0 : reader_open(vault, reader);
 
 	reader->vault = vault;
-	/* Where that fails is said once, and what needs it says so again: the rest is still found. */
-	if (r == 0 && with_search && !reader->has_search)
-		reader->has_search = search_attach(vault, &reader->db) == 0;
+	reader->uses_search = reader->search_complete = false;
+	if (r == 0 && with_search)
+		attach(vault, reader);
 	if (r == 0)
 		r = begin(vault, reader);
+	if (r == 0 && with_search && reader->has_search) {
+		reader->uses_search = true;
+		r = look_at_search(vault, reader, followed);
+	}
 	if (r < 0) {
+		if (reader->db.handle)
+			end(reader);
 		give(vault->readers, reader);
 		return r;
 	}
@@ -177,7 +213,7 @@ static int get(struct vault *vault, bool with_search, struct reader **ret)
 
 int reader_get(struct vault *vault, struct reader **ret)
 {
-	return get(vault, false, ret);
+	return get(vault, false, false, ret);
 }
 
 void reader_put(struct reader *reader)
@@ -188,18 +224,35 @@ void reader_put(struct reader *reader)
 
 int reader_get_for(struct vault *vault, const struct vault_query *query, struct reader **ret)
 {
-	bool with_search = query && (query_names(query, QUERY_WORDS) || query_names(query, QUERY_NOTE));
+	bool needs = query && vault_query_asks_words(query);
+	bool search = query && query_uses_search(query);
+	bool followed = false;
+	int r;
 
-	/* What cannot be committed, or followed, was said; what was before is still worth reading. */
+	/* What cannot be committed was said; what was before is still worth reading. */
 	(void)readers_catch_up(vault);
-	if (with_search)
-		(void)search_catch_up(vault);
-	return get(vault, with_search, ret);
+	if (search && !vault->read_only) {
+		r = search_catch_up(vault);
+		if (r == -ECANCELED)
+			return r;
+		followed = r == 0;
+	}
+	r = get(vault, search, followed, ret);
+	if (r == 0 && needs && !(*ret)->uses_search) {
+		reader_put(*ret);
+		r = log_err(
+			-EAGAIN,
+			"%s: words cannot be looked for: search.db is missing or given up; a mount, or any command that "
+			"may write to the vault, makes it anew",
+			vault->path);
+	}
+	return r;
 }
 
 struct query_context reader_context(struct reader *reader)
 {
 	return (struct query_context){ .vault = reader->vault,
 				       .db = &reader->db,
-				       .has_search = reader->has_search };
+				       .has_search = reader->uses_search,
+				       .search_complete = reader->search_complete };
 }

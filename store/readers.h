@@ -11,9 +11,12 @@ struct readers;
 
 struct reader {
 	struct vault *vault;
-	struct db db;    /* the queries of sets find and listing are prepared; no lock is taken: it is one thread's */
-	bool has_search; /* search.db is attached, as schema `search` */
-	bool taken;      /* guarded by the lock of readers */
+	struct db
+		db; /* the queries of sets find and listing are prepared; no lock is taken: it is one thread's */
+	bool has_search;      /* search.db is attached, as schema `search`: and stays so */
+	bool uses_search;     /* who has it asked for that, see struct query_context */
+	bool search_complete; /* the same */
+	bool taken;           /* guarded by the lock of readers */
 };
 
 int readers_new(struct readers **ret);      /* -ENOMEM, logged */
@@ -23,11 +26,12 @@ void readers_free(struct readers *readers); /* NULL is fine; none is taken any m
  * vault that is only read. */
 int readers_catch_up(struct vault *vault);
 
-/* Take a reader, at the last commit: give it back with reader_put().  Errors logged. */
+/* Take a reader, at the last commit: give it back with reader_put(). It has no search.db.  Errors logged. */
 int reader_get(struct vault *vault, struct reader **ret);
 void reader_put(struct reader *reader);
 
-/* The same at the newest state that can be had, with all that `query` (NULL: none) needs: for who calls from outside. */
+/* The same at the newest state that can be had, and with search.db where `query` (NULL: none) can use it: for who may wait.
+ *   Errors  -EAGAIN the query asks for words, and there is no search.db. All logged. */
 int reader_get_for(struct vault *vault, const struct vault_query *query, struct reader **ret);
 
 /* The reader as a place to ask queries. */

@@ -237,6 +237,9 @@ char *vault_query_print(const struct vault_query *query);
  * caller's, free() it; NULL without memory (logged). */
 char *vault_query_term(const char *key, const char *value);
 
+/* Does it ask for words in names, notes or texts? That only search.db can answer. */
+bool vault_query_asks_words(const struct vault_query *query);
+
 /* Until when the answer can only change because files do: the next midnight where days such as `today` are named, else
  * INT64_MAX. Both in ns since 1970. */
 int64_t vault_query_valid_until(const struct vault_query *query, int64_t now_ns);

@@ -75,6 +75,12 @@ static void set_content(struct fixture *f, uint64_t id, const char *kind, const 
 		id, id, mime, kind, more);
 }
 
+static void set_text(struct fixture *f, uint64_t id, const char *text)
+{
+	assert_int_equal(vault_sync(f->vault), 0);
+	assert_int_equal(vault_set_text(f->vault, id, text, strlen(text)), 0);
+}
+
 /* A small library. */
 static void fill(struct fixture *f)
 {
@@ -120,6 +126,8 @@ static void fill(struct fixture *f)
 	set_mtime(f, beach, noon_ns(2024, 2, 29));
 	set_mtime(f, img, noon_ns(2024, 2, 29));
 	set_mtime(f, film, noon_ns(2022, 12, 31));
+	set_text(f, notes, "The keeper of the lighthouse\n");
+	set_text(f, film, "a keeper\n");
 	assert_int_equal(CHANGE(f, vault_link(f->vault, film, best, "Zfilm.avi", &attr)), 0);
 }
 
@@ -265,6 +273,39 @@ static const struct {
 	{ "seen", FILM },
 	{ "unseen kind:video", CLIP },
 	{ "note:*", NOTES },
+	/* words, in names, notes, tags and texts */
+	{ "beach", BEACH },
+	{ "BEACH sea", BEACH },
+	{ "img", IMG },
+	{ "im", "" },
+	{ "im*", IMG },
+	{ "lighthouse", NOTES },
+	{ "\"old lighthouse\"", NOTES },
+	{ "\"lighthouse old\"", "" },
+	{ "lighthouse or rome", IMG AND NOTES },
+	{ "lighthouse keeper", NOTES },
+	{ "keeper -lighthouse", FILM },
+	{ "keeper*", FILM AND NOTES },
+	{ "-keeper kind:video,text", CLIP },
+	{ "-keeper -beach kind:image", IMG },
+	{ "(keeper or beach) kind:image", BEACH },
+	{ "keeper or kind:image", BEACH AND FILM AND IMG AND NOTES },
+	{ "(keeper kind:video) or tag:sea", BEACH AND FILM },
+	{ "-(keeper or kind:image)", CLIP AND TAR },
+	{ "note:lighthouse", NOTES },
+	{ "note:keeper", "" },
+	{ "note:lig*", NOTES },
+	{ "note:(old -keeper)", NOTES },
+	{ "holiday tag:holiday", BEACH AND CLIP },
+	{ "secret", "" },
+	{ "secret hidden", "Photos/secret.jpg" },
+	{ "\"a \\\"quote\"", "" },
+	{ "name:EACH", BEACH },
+	{ "name:film*", FILM },
+	{ "name:ilm.mk?", "" },
+	/* people and dates from names */
+	{ "person:anna", "" },
+	{ "-person:* kind:video", CLIP AND FILM },
 	/* put together */
 	{ "kind:video (tag:holiday or seen)", CLIP AND FILM },
 	{ "kind:video -(tag:holiday or seen)", "" },
@@ -281,6 +322,67 @@ static void terms__find_their_files(void **state)
 	fill(f);
 	for (size_t i = 0; i < N(finds); i++)
 		check_find(f, finds[i].query, &by_name, finds[i].want);
+}
+
+static void names__tell_dates_and_people(void **state)
+{
+	static const struct {
+		const char *query, *want;
+	} rows[] = {
+		{ "person:anna", "anna-2024-02-20_14-30-00.mp4" },
+		{ "person:ANNA,carl", "anna-2024-02-20_14-30-00.mp4 | Carl-2023-01-01.jpg" },
+		{ "person:*", "anna-2024-02-20_14-30-00.mp4 | Carl-2023-01-01.jpg" },
+		{ "person:ann", "" },
+		{ "date:2024-02-20", "anna-2024-02-20_14-30-00.mp4" },
+		{ "date:..2024-02-19", "Carl-2023-01-01.jpg" },
+		{ "date:2023..2024", "anna-2024-02-20_14-30-00.mp4 | Carl-2023-01-01.jpg" },
+		{ "-date:today", "anna-2024-02-20_14-30-00.mp4 | Carl-2023-01-01.jpg" },
+		{ "modified:2024", "" },
+	};
+	static const struct vault_find_options by_name = { .sort = VAULT_SORT_NAME };
+	struct fixture *f = *state;
+
+	(void)fixture_file(f, VAULT_ROOT_ID, "anna-2024-02-20_14-30-00.mp4");
+	(void)fixture_file(f, VAULT_ROOT_ID, "Carl-2023-01-01.jpg");
+	(void)fixture_file(f, VAULT_ROOT_ID, "nobody");
+	for (size_t i = 0; i < N(rows); i++)
+		check_find(f, rows[i].query, &by_name, rows[i].want);
+}
+
+/* What trigrams must not pass over. */
+static void patterns__find_odd_names(void **state)
+{
+	static const struct {
+		const char *name, *query;
+	} rows[] = {
+		{ "abc", "name:abc" },
+		{ "a[b]c", "name:=a[b]c" },
+		{ "a\"bcd", "name:\"a\\\"bcd\"" },
+		{ "Größe.txt", "name:GRÖSSE or name:gröSSe or name:GRÖßE" },
+		{ "日本語.png", "name:日本語" },
+		{ "ПРИВЕТ", "name:привет" },
+		{ "x\xff\xfeyzw", "name:yzw" },
+		{ "x\xff\xfeyzv", "name:x\xff\xfeyzv" },
+		{ "-]abc-", "name:*[]]abc-" },
+		{ "q.abc.r", "name:q?abc*" },
+		{ "e.x", "ext:x" },
+		{ "e.Ж1", "ext:ж1" },
+		{ "aab", "name:[^b]ab" },
+		{ "l*m", "name:l[*]m" },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < N(rows); i++)
+		(void)fixture_file(f, VAULT_ROOT_ID, rows[i].name);
+	for (size_t i = 0; i < N(rows); i++) {
+		struct vault_query *query = parse(rows[i].query);
+		struct paths paths = { "" };
+
+		assert_int_equal(vault_find(f->vault, query, NULL, add_path, &paths), 0);
+		if (!strstr(paths.text, rows[i].name))
+			fail_msg("'%s' finds '%s', not '%s'", rows[i].query, paths.text, rows[i].name);
+		vault_query_free(query);
+	}
 }
 
 static void hashes__are_found_by_their_start(void **state)
@@ -464,7 +566,7 @@ static void searches__work_beside_the_writer_and_read_only(void **state)
 	struct fixture *f = *state;
 
 	fill(f);
-	assert_int_equal(vault_sync(f->vault), 0);
+	assert_int_equal(vault_search_sync(f->vault), 0);
 	for (size_t i = 0; i < N(flags); i++) {
 		const struct vault_open_options options = { .flags = flags[i] };
 		struct vault *writer = f->vault;
@@ -473,6 +575,8 @@ static void searches__work_beside_the_writer_and_read_only(void **state)
 			assert_int_equal(vault_close(TAKE(writer)), 0);
 		assert_int_equal(vault_open(f->path, &options, &f->vault), 0);
 		check_find(f, "tag:holiday tag:sea", NULL, BEACH);
+		check_find(f, "keeper lighthouse", NULL, NOTES);
+		check_find(f, "name:each.j", NULL, BEACH);
 		assert_int_equal(vault_close(f->vault), 0);
 		f->vault = writer;
 	}
@@ -527,10 +631,12 @@ static void threads__search_side_by_side(void **state)
 /* ---- indices and conditions ---- */
 
 static const char *const pool[] = {
-	"tag:t1",     "tag:t2",          "tag:t3/x", "tag:t3",   "tag:none",    "kind:image",
-	"kind:video", "type:image/jpeg", "type:mp4", "rating:5", "rating:>=8",  "rating:*",
-	"favorite",   "hidden",          "seen",     "untagged", "quality:>40", "size:>500",
-	"width:>50",  "in:d1",           "in:d1/d2", "name:f1",  "ext:jpg",     "date:today",
+	"tag:t1",     "tag:t2",      "tag:t3/x",        "tag:t3",     "tag:none",
+	"kind:image", "kind:video",  "type:image/jpeg", "type:mp4",   "rating:5",
+	"rating:>=8", "rating:*",    "favorite",        "hidden",     "seen",
+	"untagged",   "quality:>40", "size:>500",       "width:>50",  "in:d1",
+	"in:d1/d2",   "name:f1",     "ext:jpg",         "date:today", "t1",
+	"jpg",        "t*",          "note:x",          "f1*",        "name:f1?.jpg",
 };
 
 /* A query of up to `depth` levels, in the text's spelling. */
@@ -623,12 +729,15 @@ static void indices__find_what_conditions_do(void **state)
 	struct random random = { random_seed() };
 	struct reader *reader = NULL;
 	struct query_context context;
+	struct vault_query *words;
 
 	print_message("VAULTFS_TEST_SEED=%ju\n", (uintmax_t)random.state);
 	fill_randomly(f, &random);
-	assert_int_equal(vault_sync(f->vault), 0);
-	assert_int_equal(reader_get(f->vault, &reader), 0);
+	words = parse("a");
+	assert_int_equal(reader_get_for(f->vault, words, &reader), 0);
+	vault_query_free(words);
 	context = reader_context(reader);
+	assert_true(context.has_search && context.search_complete);
 	for (int i = 0; i < 400; i++) {
 		char text[VAULT_QUERY_MAX] = "";
 
@@ -642,6 +751,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FIXTURE_TEST(terms__find_their_files),
+		FIXTURE_TEST(names__tell_dates_and_people),
+		FIXTURE_TEST(patterns__find_odd_names),
 		FIXTURE_TEST(hashes__are_found_by_their_start),
 		FIXTURE_TEST(results__come_in_the_order_asked_for),
 		FIXTURE_TEST(emit__ends_it),
