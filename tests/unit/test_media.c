@@ -39,7 +39,11 @@ static char directory[64];
 #define SOUND " -f lavfi -i sine=r=8000:d="
 #define ONE "-f lavfi -i testsrc=s=400x300:d=1 -frames:v 1 "
 
-enum { N_SAMPLES = 19 };
+#define MOVES(w, h, s, n, small) \
+	.width = (w), .height = (h), .seconds = (s), .n_previews = (n), .thumbnail = (small)
+#define STANDS .width = 400, .height = 300, .thumbnail = "256,192"
+
+enum { N_SAMPLES = 18 };
 
 static const struct sample {
 	const char *name, *arguments, *mime;
@@ -49,141 +53,85 @@ static const struct sample {
 	unsigned n_previews;
 	const char *thumbnail; /* its size */
 } samples[N_SAMPLES] = {
-	{ "h264.mp4",
-	  VIDEO "3" SOUND "3 -c:v libx264 -preset ultrafast -c:a aac -metadata title=Harbour "
-		"-metadata creation_time=2024-02-20T14:30:00Z -metadata location=+40.5-074.25/",
-	  "video/mp4",
-	  160,
-	  120,
-	  3,
-	  { "\"codec\":\"h264\",\"frame_rate\":10", "\"codec\":\"aac\",\"channels\":1,\"sample_rate\":8000",
-	    "\"title\":\"Harbour\"", "\"taken\":\"2024-02-20T14:30:00Z\"" },
-	  1,
-	  "160,120" },
-	{ "long.mp4",
-	  VIDEO "14 -c:v libx264 -preset ultrafast -g 30",
-	  "video/mp4",
-	  160,
-	  120,
-	  14,
-	  { "\"container\":\"mov\"" },
-	  3,
-	  "160,120" },
-	{ "turned.mp4",
-	  "-i h264.mp4 -c copy -metadata:s:v rotate=90",
-	  "video/mp4",
-	  120,
-	  160,
-	  3,
-	  { "\"orientation\":" },
-	  1,
-	  "120,160" },
-	{ "wide.mkv",
-	  VIDEO "3" SOUND "3 -vf setsar=2/1 -c:v mpeg4 -c:a flac",
-	  "video/x-matroska",
-	  160,
-	  120,
-	  3,
-	  { "\"container\":\"matroska\"", "\"codec\":\"mpeg4\"", "\"codec\":\"flac\"" },
-	  1,
-	  "256,96" },
-	{ "vp8.webm",
-	  VIDEO "3 -c:v libvpx -b:v 100k",
-	  "video/webm",
-	  160,
-	  120,
-	  3,
-	  { "\"codec\":\"vp8\"" },
-	  1,
-	  "160,120" },
-	{ "mpeg2.ts",
-	  VIDEO "3 -r 25 -c:v mpeg2video",
-	  NULL,
-	  160,
-	  120,
-	  3,
-	  { "\"container\":\"mpegts\"" },
-	  1,
-	  "160,120" },
-	{ "wmv2.wmv",
-	  VIDEO "3 -c:v wmv2",
-	  "video/x-ms-asf",
-	  160,
-	  120,
-	  3,
-	  { "\"codec\":\"wmv2\"" },
-	  1,
-	  "160,120" },
-	{ "mpeg4.avi",
-	  VIDEO "3 -c:v mpeg4",
-	  "video/x-msvideo",
-	  160,
-	  120,
-	  3,
-	  { "\"container\":\"avi\"" },
-	  1,
-	  "160,120" },
-	{ "sound.mp3",
-	  "-f lavfi -i sine=d=3 -metadata artist=Someone -metadata album=Harbour",
-	  "audio/mpeg",
-	  0,
-	  0,
-	  3,
-	  { "\"codec\":\"mp3\"", "\"artist\":\"Someone\"", "\"album\":\"Harbour\"" },
-	  0,
-	  NULL },
-	{ "cover.mp3",
-	  "-f lavfi -i sine=d=3 -f lavfi -i testsrc=s=400x300:d=1 -frames:v 1 -c:v mjpeg -map 0 -map 1 "
-	  "-disposition:v attached_pic",
-	  "audio/mpeg",
-	  0,
-	  0,
-	  3,
-	  { "\"codec\":\"mp3\"" },
-	  0,
-	  "256,192" },
-	{ "large_cover.mp3",
-	  "-f lavfi -i sine=d=3 -f lavfi -i color=gray:s=800x600:d=0.04,noise=alls=100 -frames:v 1 -c:v png -map 0 -map 1 "
-	  "-disposition:v attached_pic",
-	  "audio/mpeg",
-	  0,
-	  0,
-	  3,
-	  { "\"codec\":\"mp3\"" },
-	  0,
-	  "256,192" },
-	{ "no_index.mkv",
-	  VIDEO "3 -c:v mpeg4 -g 10 -f matroska - | cat >",
-	  "video/x-matroska",
-	  160,
-	  120,
-	  0,
-	  { "\"codec\":\"mpeg4\"" },
-	  1,
-	  "160,120" },
-	{ "sound.flac", "-f lavfi -i sine=d=3", "audio/flac", 0, 0, 3, { "\"sample_rate\":44100" }, 0, NULL },
-	{ "sound.opus",
-	  "-f lavfi -i sine=d=3 -c:a libopus -metadata title=Harbour",
-	  "audio/ogg",
-	  0,
-	  0,
-	  3,
-	  { "\"codec\":\"opus\"", "\"title\":\"Harbour\"" },
-	  0,
-	  NULL },
-	{ "picture.jpg", ONE, "image/jpeg", 400, 300, 0, { NULL }, 0, "256,192" },
-	{ "picture.png", ONE, "image/png", 400, 300, 0, { NULL }, 0, "256,192" },
-	{ "picture.webp", ONE, "image/webp", 400, 300, 0, { NULL }, 0, "256,192" },
-	{ "picture.bmp", ONE, "image/bmp", 400, 300, 0, { NULL }, 0, "256,192" },
-	{ "moving.gif",
-	  "-f lavfi -i testsrc=s=160x120:r=5:d=2",
-	  "image/gif",
-	  160,
-	  120,
-	  2,
-	  { "\"codec\":\"gif\"" },
-	  0,
-	  "160,120" },
+	{ .name = "h264.mp4",
+	  .arguments = VIDEO "3" SOUND "3 -c:v libx264 -preset ultrafast -c:a aac -metadata title=Harbour "
+			     "-metadata creation_time=2024-02-20T14:30:00Z -metadata location=+40.5-074.25/",
+	  .mime = "video/mp4",
+	  MOVES(160, 120, 3, 1, "160,120"),
+	  .has = { "\"codec\":\"h264\",\"frame_rate\":10",
+		   "\"codec\":\"aac\",\"channels\":1,\"sample_rate\":8000", "\"title\":\"Harbour\"",
+		   "\"taken\":\"2024-02-20T14:30:00Z\"" } },
+	{ .name = "long.mp4",
+	  .arguments = VIDEO "14 -c:v libx264 -preset ultrafast -g 30",
+	  .mime = "video/mp4",
+	  MOVES(160, 120, 14, 3, "160,120"),
+	  .has = { "\"container\":\"mov\"" } },
+	{ .name = "turned.mp4",
+	  .arguments = "-i h264.mp4 -c copy -metadata:s:v rotate=90",
+	  .mime = "video/mp4",
+	  MOVES(120, 160, 3, 1, "120,160"),
+	  .has = { "\"orientation\":" } },
+	{ .name = "wide.mkv",
+	  .arguments = VIDEO "3" SOUND "3 -vf setsar=2/1 -c:v mpeg4 -c:a flac",
+	  .mime = "video/x-matroska",
+	  MOVES(160, 120, 3, 1, "256,96"),
+	  .has = { "\"container\":\"matroska\"", "\"codec\":\"mpeg4\"", "\"codec\":\"flac\"" } },
+	{ .name = "no_index.mkv",
+	  .arguments = VIDEO "3 -c:v mpeg4 -g 10 -f matroska - | cat >",
+	  .mime = "video/x-matroska",
+	  MOVES(160, 120, 0, 1, "160,120"),
+	  .has = { "\"codec\":\"mpeg4\"" } },
+	{ .name = "vp8.webm",
+	  .arguments = VIDEO "3 -c:v libvpx -b:v 100k",
+	  .mime = "video/webm",
+	  MOVES(160, 120, 3, 1, "160,120"),
+	  .has = { "\"codec\":\"vp8\"" } },
+	{ .name = "mpeg2.ts",
+	  .arguments = VIDEO "3 -r 25 -c:v mpeg2video",
+	  MOVES(160, 120, 3, 1, "160,120"),
+	  .has = { "\"container\":\"mpegts\"" } },
+	{ .name = "wmv2.wmv",
+	  .arguments = VIDEO "3 -c:v wmv2",
+	  .mime = "video/x-ms-asf",
+	  MOVES(160, 120, 3, 1, "160,120"),
+	  .has = { "\"codec\":\"wmv2\"" } },
+	{ .name = "mpeg4.avi",
+	  .arguments = VIDEO "3 -c:v mpeg4",
+	  .mime = "video/x-msvideo",
+	  MOVES(160, 120, 3, 1, "160,120"),
+	  .has = { "\"container\":\"avi\"" } },
+	{ .name = "sound.mp3",
+	  .arguments = "-f lavfi -i sine=d=3 -metadata artist=Someone -metadata album=Harbour",
+	  .mime = "audio/mpeg",
+	  .seconds = 3,
+	  .has = { "\"codec\":\"mp3\"", "\"artist\":\"Someone\"", "\"album\":\"Harbour\"" } },
+	{ .name = "cover.mp3", /* the cover is larger than what is probed */
+	  .arguments =
+		  "-f lavfi -i sine=d=3 -f lavfi -i color=gray:s=800x600:d=0.04,noise=alls=100 -frames:v 1 "
+		  "-c:v png -map 0 -map 1 -disposition:v attached_pic",
+	  .mime = "audio/mpeg",
+	  .seconds = 3,
+	  .has = { "\"codec\":\"mp3\"" },
+	  .thumbnail = "256,192" },
+	{ .name = "sound.flac",
+	  .arguments = "-f lavfi -i sine=d=3",
+	  .mime = "audio/flac",
+	  .seconds = 3,
+	  .has = { "\"sample_rate\":44100" } },
+	{ .name = "sound.opus",
+	  .arguments = "-f lavfi -i sine=d=3 -c:a libopus -metadata title=Harbour",
+	  .mime = "audio/ogg",
+	  .seconds = 3,
+	  .has = { "\"codec\":\"opus\"", "\"title\":\"Harbour\"" } },
+	{ .name = "picture.jpg", .arguments = ONE, .mime = "image/jpeg", STANDS },
+	{ .name = "picture.png", .arguments = ONE, .mime = "image/png", STANDS },
+	{ .name = "picture.webp", .arguments = ONE, .mime = "image/webp", STANDS },
+	{ .name = "picture.bmp", .arguments = ONE, .mime = "image/bmp", STANDS },
+	{ .name = "moving.gif",
+	  .arguments = "-f lavfi -i testsrc=s=160x120:r=5:d=2",
+	  .mime = "image/gif",
+	  MOVES(160, 120, 2, 0, "160,120"),
+	  .has = { "\"codec\":\"gif\"" } },
 };
 
 static const char *path_of(const char *name)
@@ -490,6 +438,60 @@ static void exif__says_when_where_and_how(void **state)
 			fail_msg("%s is not in %s", want[i], found.media_json);
 	indexer_findings_release(&found);
 	free(bytes.bytes);
+}
+
+/* `plain` with `size` bytes put in at `at`. */
+static struct bytes with_part(const struct bytes *plain, size_t at, const void *part, size_t size)
+{
+	struct bytes ret = { malloc(plain->size + size), plain->size + size };
+
+	assert_non_null(ret.bytes);
+	memcpy(ret.bytes, plain->bytes, at);
+	memcpy(ret.bytes + at, part, size);
+	memcpy(ret.bytes + at + size, plain->bytes + at, plain->size - at);
+	return ret;
+}
+
+static void check_make(struct indexer_probe *probe, struct bytes *bytes, const char *name, uint32_t width)
+{
+	struct indexer_findings found;
+
+	assert_int_equal(inspect_bytes(probe, bytes, name, STAGE_MEDIA, &found), 0);
+	if (found.width != width || !found.media_json || !strstr(found.media_json, "\"make\":\"Ace\""))
+		fail_msg("%s: %s, %u, %s", name, found.mime, found.width, found.media_json);
+	indexer_findings_release(&found);
+	free(bytes->bytes);
+}
+
+/* The other formats: the block stands in a part of its own, with its mark or without. The HEIC is what is looked at of one. */
+static void exif__is_found_in_png_webp_and_heic(void **state)
+{
+	static uint8_t heic[] = "\0\0\0\x18"
+				"ftypheic\0\0\0\0mif1heic\0\0\0\x14ispe\0\0\0\0\0\0\2\0\0\0\1\x2c";
+	const struct bytes head = { heic, sizeof(heic) - 1 };
+	const struct tiff tiff = make_exif(6);
+	const size_t size = tiff.size - 6;
+	struct bytes png = read_file("picture.png"), webp = read_file("picture.webp"), bytes;
+	uint8_t part[600] = { 0 };
+
+	if (!WITH_EXIF)
+		skip();
+	assert_true(size < 256);
+	part[3] = (uint8_t)size;
+	memcpy(part + 4, "eXIf", 4);
+	memcpy(part + 8, tiff.bytes + 6, size);
+	bytes = with_part(&png, 33, part, 8 + size + 4); /* the checksum stays 0 */
+	check_make(*state, &bytes, "exif.png", 300);
+
+	memcpy(part, "EXIF", 4);
+	frame_put_u32(part + 4, (uint32_t)size);
+	bytes = with_part(&webp, webp.size, part, 8 + size);
+	check_make(*state, &bytes, "exif.webp", 300);
+
+	bytes = with_part(&head, head.size, tiff.bytes, tiff.size);
+	check_make(*state, &bytes, "exif.heic", 300);
+	free(png.bytes);
+	free(webp.bytes);
 }
 
 /* The picture has red, green, blue and white quarters. */
@@ -818,6 +820,7 @@ int main(void)
 		cmocka_unit_test(media__says_what_files_are),
 		cmocka_unit_test(media__says_when_and_where_a_video_was_taken),
 		cmocka_unit_test(exif__says_when_where_and_how),
+		cmocka_unit_test(exif__is_found_in_png_webp_and_heic),
 		cmocka_unit_test(thumbnail__is_a_jpeg_of_the_right_size),
 		cmocka_unit_test(thumbnail__is_turned_as_the_camera_says),
 		cmocka_unit_test(thumbnail__of_a_turned_video_stands_upright),

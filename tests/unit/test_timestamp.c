@@ -1,0 +1,63 @@
+/* test_timestamp.c - dates as cameras and containers write them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "timestamp.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static void timestamp__is_what_the_text_says(void **state)
+{
+	static const struct {
+		const char *text, *want; /* "": no date */
+	} rows[] = {
+		{ "2024:02:20 14:30:00", "2024-02-20T14:30:00Z" },
+		{ "2024-02-20T14:30:00Z", "2024-02-20T14:30:00Z" },
+		{ "2024-02-20T14:30:00.999999Z", "2024-02-20T14:30:00Z" },
+		{ "2024:02:20 00:30:00+02:00", "2024-02-19T22:30:00Z" },
+		{ "2024-02-20T14:30:00-0530", "2024-02-20T20:00:00Z" },
+		{ "2024-02-20T14:30:00+99:00", "2024-02-20T14:30:00Z" },
+		{ "2024-02-20", "2024-02-20T00:00:00Z" },
+		{ "2024/02/20 01:02:03", "2024-02-20T01:02:03Z" },
+		{ "1838:01:02 03:04:05", "1838-01-02T03:04:05Z" },
+		{ "1969-12-31T23:59:59.5Z", "1969-12-31T23:59:59Z" },
+		{ "2016-12-31T23:59:60Z", "2017-01-01T00:00:00Z" },
+		{ "0000:00:00 00:00:00", "" },
+		{ "1825:12:31 00:00:00", "" },
+		{ "2200:01:01 00:00:00", "" },
+		{ "2024:13:01 00:00:00", "" },
+		{ "2024:00:01 00:00:00", "" },
+		{ "2024:02:20 24:00:00", "" },
+		{ "2024:02:20 14:60:00", "" },
+		{ "2024:02:20 14:30", "" },
+		{ "2024:02:20x14:30:00", "" },
+		{ "2024", "" },
+		{ "    :  :     :  :  ", "" },
+		{ "", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const int64_t ns = timestamp_parse(rows[i].text);
+		char got[32] = "";
+
+		if (ns != 0)
+			timestamp_print(ns, got);
+		if (strcmp(got, rows[i].want) != 0)
+			fail_msg("%s: %s (%" PRId64 "), not %s", rows[i].text, got, ns, rows[i].want);
+	}
+	assert_int_equal(timestamp_parse("2024-02-20T14:30:00.25Z"), INT64_C(1708439400250000000));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(timestamp__is_what_the_text_says),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
