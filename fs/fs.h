@@ -85,4 +85,8 @@ void fs_name_lost(struct fs *fs, uint64_t id);
 #define FS_CONTROL_XATTR "user.vaultfs.control"
 #define FS_CONTROL_MAX 16384u	/* bytes */
 
+/* The one that is read by who is about to search beside the mount: the answer comes when all that changed before is committed
+ * and found. -EIO it cannot be found, which the process that serves has said. */
+#define FS_SEARCH_XATTR "user.vaultfs.search"
+
 #endif

@@ -57,8 +57,24 @@ struct fs {
 
 	pthread_mutex_t syncs_lock;
 	pthread_cond_t syncs_done;		/* with syncs_lock: n_syncs reached 0 */
-	unsigned n_syncs;			/* guarded by syncs_lock: fsync requests on their way */
+	unsigned n_syncs;			/* guarded by syncs_lock: requests that wait for a commit or a search */
 };
+
+/* A request is on its way that the vault answers, and was answered: the end of the mount waits for it. */
+static inline void sync_enter(struct fs *fs)
+{
+	(void)pthread_mutex_lock(&fs->syncs_lock);
+	fs->n_syncs++;
+	(void)pthread_mutex_unlock(&fs->syncs_lock);
+}
+
+static inline void sync_leave(struct fs *fs)
+{
+	(void)pthread_mutex_lock(&fs->syncs_lock);
+	if (--fs->n_syncs == 0)
+		(void)pthread_cond_broadcast(&fs->syncs_done);
+	(void)pthread_mutex_unlock(&fs->syncs_lock);
+}
 
 /* What the thread that serves a request has at hand. */
 struct worker {

@@ -96,13 +96,9 @@ struct sync_request {
 static void sync_done(void *context, int result)
 {
 	AUTO(free) struct sync_request *sync = context;
-	struct fs *fs = sync->fs;
 
 	reply_done(sync->req, result);
-	(void)pthread_mutex_lock(&fs->syncs_lock);
-	if (--fs->n_syncs == 0)
-		(void)pthread_cond_broadcast(&fs->syncs_done);
-	(void)pthread_mutex_unlock(&fs->syncs_lock);
+	sync_leave(sync->fs);
 }
 
 /* Also FSYNCDIR. A commit takes everything, so it does not matter what is asked for. */
@@ -118,9 +114,7 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino, int only_data, struct fuse_file_in
 		return;
 	}
 	*sync = (struct sync_request){ .fs = fs, .req = req };
-	(void)pthread_mutex_lock(&fs->syncs_lock);
-	fs->n_syncs++;
-	(void)pthread_mutex_unlock(&fs->syncs_lock);
+	sync_enter(fs);
 	vault_sync_then(fs->vault, sync_done, sync);
 }
 

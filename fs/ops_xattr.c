@@ -85,6 +85,8 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 
 	if (is_vault_path(ino, name))
 		reply_vault_path(req, fs, size);
+	else if (control_is_search(ino, name))
+		control_search(req, size);
 	else if (absent < 0)
 		reply_failure(req, absent);
 	else
