@@ -347,8 +347,11 @@ int search_new(struct vault *vault)
 /* A reader beside us may have made a log for a database that we never opened: nobody else would remove it. */
 static void remove_strange_log(struct search *search)
 {
-	if (search->writes && !search->failure && !search->db.handle &&
-	    faccessat(search->vault->dir_fd, SEARCH_DATABASE "-wal", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+	const struct vault *vault = search->vault;
+
+	if (vault->shared || is_immutable(vault) || search->failure || search->db.handle)
+		return;
+	if (faccessat(vault->dir_fd, SEARCH_DATABASE "-wal", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		(void)search_open_locked(search); /* closing it is what is wanted */
 }
 

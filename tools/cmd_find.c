@@ -247,7 +247,8 @@ static int search(struct find *find, const struct target *target, const struct v
 {
 	AUTO(vault) struct vault *vault = NULL;
 	struct vault_attr attr;
-	int r = target_open("find", target, &vault);
+	int r = vault_query_asks_words(query) ? target_open_to_search("find", target, &vault) :
+					       target_open("find", target, &vault);
 
 	if (r == 0)
 		r = target_resolve("find", target, vault, NULL, &attr);

@@ -201,6 +201,15 @@ int target_open(const char *what, const struct target *target, struct vault **re
 	return vault_open(target->vault, &options, ret);
 }
 
+int target_open_to_search(const char *what, const struct target *target, struct vault **ret)
+{
+	if (target->kind == TARGET_MOUNT && getxattr(target->mount, FS_SEARCH_XATTR, NULL, 0) < 0)
+		log_warn("%s: %s: the mount cannot find words that were written lately; its log says why", what, target->mount);
+	if (target_vault_in_use(target->vault) == 0 && access(target->vault, W_OK) == 0)
+		return vault_open(target->vault, NULL, ret);
+	return target_open(what, target, ret);
+}
+
 /* The next name of `*path`, moved behind it. Returns its length, 0 at the end; *ret_name borrowed from the path. */
 static size_t next_name(const char **path, const char **ret_name)
 {

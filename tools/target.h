@@ -37,6 +37,10 @@ int target_sync(const char *what, const struct target *target);
 /* Open for reading: beside the daemon (after a commit), or alone, read-only. vault_close() it. */
 int target_open(const char *what, const struct target *target, struct vault **ret);
 
+/* The same for looking for words: a daemon is asked to find all that was written so far; alone, the vault is opened for
+ * writing if that can be, so that its index follows. */
+int target_open_to_search(const char *what, const struct target *target, struct vault **ret);
+
 /* The inode at `path` below the target's own ("" or NULL is the target itself). */
 int target_resolve(const char *what, const struct target *target, struct vault *vault, const char *path,
 		   struct vault_attr *ret);

@@ -10,11 +10,11 @@ else
   states=${2:-300} calls=600 mounts=10
 fi
 
-# A daemon whose every write is noted; the sanitizers' own wrappers may stand behind.
+# A daemon whose every write is noted, and which adds nothing to what it is asked for; the sanitizers' own wrappers may stand behind.
 start_recorded() {
   VAULTFS_INTERPOSE=record VAULTFS_INTERPOSE_ROOT=$WORK/disk VAULTFS_INTERPOSE_LOG=$WORK/log \
     ASAN_OPTIONS=$ASAN_OPTIONS:verify_asan_link_order=0 LD_PRELOAD=$VAULTFS_HELPERS/libinterpose.so \
-    "$VAULTFS" mount -f -o commit=1 "$VAULT" "$MNT" >"$WORK/daemon.log" 2>&1 &
+    "$VAULTFS" mount -f -o commit=1,inherit=no,seen=no "$VAULT" "$MNT" >"$WORK/daemon.log" 2>&1 &
   BACKGROUND+=($!)
   eventually 30 "the daemon is up" mounted
 }

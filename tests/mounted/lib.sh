@@ -144,6 +144,7 @@ umount_vault() {
   expect "the vault unmounts" "$VAULTFS" umount "$MNT"
   mounted && fail "umount returned 0, but $MNT is still mounted"
   [[ ! -e $VAULT/vault.db-wal ]] || fail "a clean end left vault.db-wal behind"
+  [[ ! -e $VAULT/search.db-wal ]] || fail "a clean end left search.db-wal behind"
 }
 
 remount_vault() {
