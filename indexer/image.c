@@ -73,8 +73,10 @@ int image_decode(const struct channel *channel, enum AVCodecID codec, uint32_t w
 	AUTO(decoder) AVCodecContext *decoder = NULL;
 	AUTO(packet) AVPacket *packet = av_packet_alloc();
 	AUTO(frame) AVFrame *frame = av_frame_alloc();
-	int r = packet && frame ? read_file(channel, packet) : -ENOMEM;
+	int r = packet && frame && (uint64_t)width * height <= CONTAINER_PIXELS_MAX ? 0 : -ENOMEM;
 
+	if (r == 0)
+		r = read_file(channel, packet);
 	if (r == 0)
 		r = container_open_image_decoder(codec, halvings(width, height, enough), &decoder);
 	if (r < 0)
