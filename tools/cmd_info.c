@@ -45,6 +45,7 @@ static const struct field {
 	{ "user.xdg.origin.url", "origin_url", "Origin", FORM_TEXT },
 	{ "user.vaultfs.sha256", "sha256", "SHA-256", FORM_TEXT },
 	{ "user.vaultfs.media", "media", NULL, FORM_JSON },
+	{ "user.vaultfs.error", "index_error", "Error", FORM_TEXT },
 };
 #define N_FIELDS ((int)(sizeof(fields) / sizeof(fields[0])))
 

@@ -96,8 +96,8 @@ static void print_table(const struct findings *f)
 	(void)printf("Content       %10s  what the files say they hold\n",
 		     text_from_size(s->logical_bytes).text);
 	if (s->n_derived > 0)
-		(void)printf("Derived       %10s  in %s\n", text_from_size(s->derived_bytes).text,
-			     text_from_items(s->n_derived, "thumbnail or preview", "thumbnails and previews").text);
+		(void)printf("Derived       %10s  in %s: thumbnails and previews\n",
+			     text_from_size(s->derived_bytes).text, text_from_items(s->n_derived, "file", "files").text);
 	(void)printf("Unique        %10s  in %s; deduplication saves %s (%s)\n",
 		     text_from_size(s->chunk_bytes).text,
 		     text_from_items(s->n_chunks, "chunk", "chunks").text,

@@ -12,7 +12,7 @@ _vaultfs_words() {
 
 _vaultfs() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
-	local commands='init mount umount sync stats ls info find tag import export add locations check rebuild version help'
+	local commands='init mount umount sync stats ls info find tag import export add locations index jobs check rebuild version help'
 	local terms='tag: kind: type: ext: name: note: in: person: date: modified: added: seen: size: length: width: height:'
 	local options=
 	terms+=' rating: quality: sha256: favorite hidden seen unseen untagged'
@@ -34,6 +34,8 @@ _vaultfs() {
 	export) options='--update --quiet' ;;
 	add) options='--into --mode --watch --no-wait --quiet' ;;
 	locations) options='--pause --resume --remove --json' ;;
+	index) options='--all --types --no-previews --quiet' ;;
+	jobs) options='--failed --json --retry' ;;
 	check) options='--deep --json --quiet' ;;
 	rebuild) options='--force' ;;
 	esac
@@ -41,7 +43,7 @@ _vaultfs() {
 	case $command:$prev in
 	init:--chunk-size | init:-c) _vaultfs_words '16K 32K 64K 128K 256K 512K' && return ;;
 	init:--pack-size | init:-p) _vaultfs_words '16M 64M 256M 1G' && return ;;
-	mount:-o) _vaultfs_words 'ro rw allow_other commit= cache= uid= gid= fsname= writeback noacl inherit= seen=' && return ;;
+	mount:-o) _vaultfs_words 'ro rw allow_other commit= cache= uid= gid= fsname= writeback noacl inherit= seen= index= previews=' && return ;;
 	find:--sort | find:-s) _vaultfs_words 'added date size name quality rating' && return ;;
 	find::) [[ ${COMP_WORDS[COMP_CWORD - 2]} == kind ]] && _vaultfs_words 'image video audio text document archive other'
 		return ;;
@@ -63,7 +65,7 @@ _vaultfs() {
 		compopt -o nospace 2>/dev/null
 		;;
 	tag) if ((COMP_CWORD == 2)); then _vaultfs_words 'add rm set ls --import-finder'; else _vaultfs_paths f; fi ;;
-	info) _vaultfs_paths f ;;
+	info | index) _vaultfs_paths f ;;
 	version) ;;
 	*) _vaultfs_paths d ;;
 	esac
