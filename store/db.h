@@ -25,7 +25,7 @@ struct query_set {
 #define DB_SETS(X) \
 	X(state) X(inodes) X(namespace) X(directories) X(xattrs) X(tags) X(tag_counts) X(tag_graph) X(tag_list) X(tag_rows) X(tag_files) X(tag_edit) X(tag_rules) X(tag_totals) \
 	X(assets) X(content) X(derived) X(jobs) X(changes) X(chunks) \
-	X(bulk) X(manifest) X(locations) X(gc) X(stats) X(find) X(listing) X(search_db) X(search_document) X(search_follow)
+	X(bulk) X(manifest) X(locations) X(gc) X(stats) X(find) X(searches) X(listing) X(search_db) X(search_document) X(search_follow)
 
 /* The same of those that go to search.db. */
 #define DB_SEARCH_SETS(X) X(search_state) X(search_words)

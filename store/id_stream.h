@@ -14,7 +14,7 @@ struct id_stream;
 /* How far a stream reads on before it looks the place up anew: what looking up costs, in rows. */
 enum id_stream_seek {
 	ID_STREAM_SEEK_INDEX = 8,
-	ID_STREAM_SEEK_WORDS = 64,       /* full-text: a look-up opens the lists of all words */
+	ID_STREAM_SEEK_WORDS = 512,      /* full-text: a look-up opens the lists of all words */
 	ID_STREAM_SEEK_NEVER = 1u << 30, /* what is sorted first */
 };
 

@@ -269,6 +269,41 @@ static inline void auto_vault_query(struct vault_query **query)
 	vault_query_free(*query);
 }
 
+/* ---- saved searches ----
+ * A query under a name. Names are like those of files: 1 to 255 bytes without '/', not "." or ".."; case makes no
+ * difference, and is kept. */
+
+#define VAULT_SEARCHES_MAX 10000u
+
+struct vault_search {
+	const char *name, *query;	/* the query as it was put */
+};
+
+/* Call `emit` for each, in the order of names, until it returns non-zero, which is then returned. It runs with locks held: it
+ * copies, and calls nothing of the vault. */
+int vault_searches(struct vault *vault, int (*emit)(void *context, const struct vault_search *search), void *context);
+
+/* The query of the search of that name.
+ *   Ownership  *ret_query is the caller's, free() it; ret_name, of VAULT_NAME_MAX + 1 bytes or NULL, gets its own spelling.
+ *   Errors     -ENOENT. */
+int vault_search_get(struct vault *vault, const char *name, char **ret_query, char *ret_name);
+
+enum vault_search_put {
+	VAULT_SEARCH_NEW = 1,	/* -EEXIST if there is one of that name, else it is replaced, keeping its spelling */
+	VAULT_SEARCH_OLD = 2,	/* -ENOENT if there is none */
+};
+
+/* Keep a query under a name. `flags`: enum vault_search_put.  [change]
+ *   Errors  -EINVAL an impossible name, or no query: vault_query_parse() says why; -ENAMETOOLONG; -ENOSPC there are
+ *           VAULT_SEARCHES_MAX. */
+int vault_search_put(struct vault *vault, const char *name, const char *query, unsigned flags);
+
+/* [change]  -ENOENT. */
+int vault_search_remove(struct vault *vault, const char *name);
+
+/* Also to another spelling of its own name.  [change]  -ENOENT; -EEXIST; -EINVAL; -ENAMETOOLONG. */
+int vault_search_rename(struct vault *vault, const char *name, const char *new_name);
+
 /* ---- finding files ---- */
 
 enum vault_sort {	/* what comes first; files without such a value come last in any case */

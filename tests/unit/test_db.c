@@ -47,6 +47,8 @@ static const struct {
 	{ "SELECT id FROM tags ORDER BY id", "tags are some thousands, and all of them may narrow a list" },
 	{ "SELECT manifest_id, chunk_id, length FROM extents", "an index of chunks' files would be paid by every write" },
 	{ "SELECT id, manifest_id FROM inodes WHERE manifest_id <> 0", "the same of manifests" },
+	{ "SELECT name, query FROM searches", "searches are few, and all wanted" },
+	{ "SELECT count(*) FROM searches", "the same" },
 	{ "SELECT id FROM packs", "packs are some thousands even of terabytes, and looked at once a commit" },
 };
 
