@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "changes.h"
 #include "commit.h"
 #include "entries.h"
 
@@ -162,6 +163,10 @@ int directories_move_locked(struct vault *vault, uint64_t id)
 
 	if (r == 0)
 		r = settle(vault, id, 0, DIRECTORIES_AT_ONCE);
+	if (r >= 0)
+		r = entry_has_any_locked(vault, id);
+	if (r > 0) /* what is in it stands elsewhere now, in the trash perhaps */
+		changes_touch_all_locked(vault, false);
 	return r < 0 ? r : 0;
 }
 
@@ -222,7 +227,12 @@ int directories_job_step(struct vault *vault)
 	AUTO(unlock) pthread_mutex_t *held = NULL;
 	int r = commit_lock(vault, &held);
 
-	return r < 0 ? r : step_locked(vault);
+	if (r == 0)
+		r = directories_are_settled_locked(vault);
+	if (r != 0)
+		return r < 0 ? r : 0;
+	changes_touch_all_locked(vault, false); /* for as long as the lock is held nobody looks */
+	return step_locked(vault);
 }
 
 int directories_rebuild_locked(struct vault *vault)

@@ -188,6 +188,25 @@ static void hidden_and_trash__are_not_shown(void **state)
 	assert_string_equal(refreshed(listing), "d");
 }
 
+static void directories__take_their_files_along(void **state)
+{
+	struct fixture *f = *state;
+	AUTO(vault_listing) struct vault_listing *all = listing_of(f, "");
+	AUTO(vault_listing) struct vault_listing *in = listing_of(f, "in:to");
+	const uint64_t from = fixture_directory(f, VAULT_ROOT_ID, "from");
+	struct vault_attr replaced = { 0 };
+
+	(void)fixture_file(f, fixture_directory(f, from, "below"), "a");
+	assert_string_equal(refreshed(all), "a");
+	assert_string_equal(refreshed(in), "");
+	assert_int_equal(CHANGE(f, vault_rename(f->vault, VAULT_ROOT_ID, "from", VAULT_ROOT_ID, "to", 0, &replaced)), 0);
+	assert_string_equal(refreshed(all), "a");
+	assert_string_equal(refreshed(in), "a");
+	assert_int_equal(CHANGE(f, vault_rename(f->vault, VAULT_ROOT_ID, "to", VAULT_ROOT_ID, ".Trash", 0, &replaced)), 0);
+	assert_string_equal(refreshed(all), "");
+	assert_string_equal(refreshed(in), "");
+}
+
 static void dropped__is_listed_again(void **state)
 {
 	struct fixture *f = *state;
@@ -350,6 +369,7 @@ int main(void)
 		FIXTURE_TEST(many_changes__are_too_many_to_wait_for),
 		FIXTURE_TEST(snapshot__stays_as_it_was),
 		FIXTURE_TEST(hidden_and_trash__are_not_shown),
+		FIXTURE_TEST(directories__take_their_files_along),
 		FIXTURE_TEST(dropped__is_listed_again),
 		FIXTURE_TEST(others__are_dropped_for_room),
 		FIXTURE_TEST(unused__are_kept_to_a_number),
