@@ -13,6 +13,12 @@ static const char *const sql[] = {
 		"WHERE i.id = ?1 AND c.refs > 1 GROUP BY x.chunk_id LIMIT ?2",
 	[LISTING_EXTENTS] = "SELECT manifest_id, chunk_id, length FROM extents",
 	[LISTING_FILES] = "SELECT id, manifest_id FROM inodes WHERE manifest_id <> 0",
+	/* And whether another file has the same: only then it is looked at. */
+	[LISTING_HASHES] = "SELECT c.sha256, c.inode_id, EXISTS (SELECT 1 FROM content o WHERE o.sha256 = c.sha256 "
+			   "AND o.inode_id <> c.inode_id) FROM content c WHERE c.sha256 IS NOT NULL ORDER BY c.sha256",
+	[LISTING_SIZE] = "SELECT size FROM inodes WHERE id = ?1",
+	[LISTING_MEDIA] = "SELECT kind, duration_ms, iif(json_valid(media_json), json_extract(media_json, '$.title'), NULL) "
+			  "FROM content WHERE inode_id = ?1",
 };
 
 const struct query_set listing_queries = { sql, sizeof(sql) / sizeof(sql[0]) };

@@ -440,6 +440,19 @@ struct vault_similar {
  * finds are left out. May take as long as reading all extents, and wait for a commit. Returns how many. */
 int vault_similar(struct vault *vault, uint64_t id, struct vault_similar *ret, size_t n);
 
+/* Files of the same bytes: two or more that a query for everything finds. Borrowed during the call. */
+struct vault_duplicates {
+	const char *name;	/* the first digits of their SHA-256: 8, or as many more as no other file's starts with */
+	const uint8_t *sha256;	/* 32 bytes */
+	const uint64_t *ids;	/* ascending */
+	size_t n;
+	uint64_t size;		/* bytes of each */
+};
+
+/* Tell of all groups whose files the indexer has summed, in the order of their sums, until `emit` returns non-zero, which is
+ * then returned; it must not search itself. May take long, and wait for a commit. */
+int vault_duplicates(struct vault *vault, int (*emit)(void *context, const struct vault_duplicates *group), void *context);
+
 /* Folders whose names follow from what is there. */
 enum vault_folders {
 	VAULT_FOLDERS_KINDS,	  /* image, video, audio, text, document, archive, other: always all */
@@ -457,7 +470,7 @@ enum vault_folders {
 struct vault_folder {
 	const char *name;	/* one component. Borrowed during the call, as the next */
 	const char *query;	/* what it stands for: for vault_query_parse() */
-	uint64_t n_files;	/* that the query finds */
+	uint64_t n_files;	/* that the query finds; 0 where the folder is always there: nobody counts */
 };
 
 /* Tell of all folders of a kind in their order, `within` one of the level above, else NULL. Those without a file are left out

@@ -49,6 +49,7 @@ static const struct {
 	{ "SELECT id, manifest_id FROM inodes WHERE manifest_id <> 0", "the same of manifests" },
 	{ "SELECT name, query FROM searches", "searches are few, and all wanted" },
 	{ "SELECT count(*) FROM searches", "the same" },
+	{ "SELECT c.sha256, c.inode_id, EXISTS", "an index, in its order: files of the same bytes stand side by side" },
 	{ "SELECT id FROM packs", "packs are some thousands even of terabytes, and looked at once a commit" },
 };
 
