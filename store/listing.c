@@ -278,7 +278,7 @@ int vault_listing_refresh(struct vault_listing *listing)
 	if (r == -EAGAIN)
 		r = list_anew(listing);
 	end(listing);
-	return r;
+	return r == -EAGAIN ? -EIO : r; /* something that it needs is not there: that was said */
 }
 
 /* ---- looking ---- */

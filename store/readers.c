@@ -239,7 +239,7 @@ int reader_get_for(struct vault *vault, const struct vault_query *query, struct 
 	}
 	r = get(vault, search, followed, ret);
 	if (r == 0 && needs && !(*ret)->uses_search) {
-		reader_put(*ret);
+		reader_put(TAKE(*ret));
 		r = log_err(
 			-EAGAIN,
 			"%s: words cannot be looked for: search.db is missing or given up; a mount, or any command that "
