@@ -19,7 +19,7 @@ struct indexer_findings {
 	char *media_json;       /* an object, compact; its keys: vaultfs-format(5) */
 	uint32_t width, height; /* as shown: turned, if the file says so */
 	uint64_t duration_ms;
-	int64_t taken_at_ns; /* since 1970; the camera's clock taken for UTC where it names no time zone */
+	int64_t taken_at_ns; /* since 1970; a camera that names no time zone had local time */
 	void *thumbnail;     /* JPEG */
 	size_t thumbnail_size;
 	struct indexer_preview {

@@ -15,6 +15,7 @@
 #include <spawn.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -143,17 +144,25 @@ void indexer_probe_rest(struct indexer_probe *probe)
 	probe->pid = 0;
 }
 
-/* The helper gets the socket as its standard input, no other descriptor, an empty environment (libmagic would obey
- * MAGIC), its own process group (a ^C is for us alone) and signals as at birth. */
+/* The helper gets the socket as its standard input, no other descriptor, of the environment the time zone alone (libmagic
+ * would obey MAGIC), its own process group (a ^C is for us alone) and signals as at birth. */
 static int spawn(const char *program, int fd, pid_t *ret_pid)
 {
 	char *const argv[] = { (char *)(uintptr_t)program, NULL }; /* posix_spawn() takes it unchanged */
-	char *const envp[] = { NULL };
+	const char *zone = getenv("TZ");
+	AUTO(free) char *variable = NULL;
+	char *envp[] = { NULL, NULL };
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	sigset_t none, all;
-	int r = posix_spawn_file_actions_init(&actions);
+	int r;
 
+	if (zone && asprintf(&variable, "TZ=%s", zone) < 0) {
+		variable = NULL;
+		return -ENOMEM;
+	}
+	envp[0] = variable;
+	r = posix_spawn_file_actions_init(&actions);
 	if (r)
 		return -r;
 	r = posix_spawnattr_init(&attributes);

@@ -40,20 +40,23 @@ static int64_t take_fraction_ns(const char **text)
 	return ns;
 }
 
-/* Seconds east of Greenwich. */
-static int take_zone(const char **text)
+/* Whether there is a zone, and its seconds east of Greenwich. */
+static bool take_zone(const char **text, int *ret_seconds)
 {
 	const int sign = **text == '-' ? -1 : 1;
 	int hours, minutes = 0;
 
+	*ret_seconds = 0;
+	if (take_any(text, "Z"))
+		return true;
 	if (!take_any(text, "+-"))
-		return 0;
+		return false;
 	hours = take_digits(text, 2);
 	(void)take_any(text, ":");
 	if (hours >= 0 && **text)
 		minutes = take_digits(text, 2);
-	return hours < 0 || hours > 14 || minutes < 0 || minutes > 59 ? 0
-								      : sign * (hours * 3600 + minutes * 60);
+	*ret_seconds = sign * (hours * 3600 + minutes * 60);
+	return hours >= 0 && hours <= 14 && minutes >= 0 && minutes <= 59;
 }
 
 static bool take_date(const char **text, struct tm *tm)
@@ -84,18 +87,18 @@ static bool take_time(const char **text, struct tm *tm)
 
 int64_t timestamp_parse(const char *text)
 {
-	struct tm tm = { 0 };
-	int64_t seconds, ns;
+	struct tm tm = { .tm_isdst = -1 };
+	int64_t fraction_ns = 0;
+	int zone;
 
 	if (!take_date(&text, &tm))
 		return 0;
-	if (*text == '\0')
-		return (int64_t)timegm(&tm) * SECOND_NS;
-	if (!take_any(&text, "T ") || !take_time(&text, &tm))
+	if (*text && (!take_any(&text, "T ") || !take_time(&text, &tm)))
 		return 0;
-	seconds = (int64_t)timegm(&tm);
-	ns = take_fraction_ns(&text);
-	return (seconds - take_zone(&text)) * SECOND_NS + ns;
+	fraction_ns = take_fraction_ns(&text);
+	if (take_zone(&text, &zone))
+		return ((int64_t)timegm(&tm) - zone) * SECOND_NS + fraction_ns;
+	return (int64_t)mktime(&tm) * SECOND_NS + fraction_ns; /* of these years it fits */
 }
 
 void timestamp_print(int64_t ns, char ret[32])

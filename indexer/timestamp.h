@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 /* Nanoseconds since 1970 of "2024-02-20T14:30:00.5+01:00", "2024:02:20 14:30:00" and what lies between; a zone is +hh:mm,
- * +hhmm or Z, and where there is none, the clock is taken for UTC. 0: no date, or one before 1826, when nobody took a
+ * +hhmm or Z, and where there is none, the clock showed local time, as dates in names and searches do. 0: no date, or one before 1826, when nobody took a
  * picture, or after 2199. */
 int64_t timestamp_parse(const char *text);
 

@@ -440,6 +440,29 @@ static void exif__says_when_where_and_how(void **state)
 	free(bytes.bytes);
 }
 
+/* That of whoever asks: the helper gets it from there. */
+static void exif__without_a_zone_is_local_time(void **state)
+{
+	struct tiff tiff = make_exif(1);
+	struct indexer_findings found;
+	struct indexer_probe *probe = NULL;
+	struct bytes bytes;
+
+	(void)state;
+	if (!WITH_EXIF)
+		skip();
+	tiff.bytes[6 + 70 + 2 + 2 * 12 + 1] = 0; /* the zone is called something else */
+	bytes = with_exif("picture.jpg", &tiff);
+	assert_int_equal(setenv("TZ", "XYZ-3", 1), 0);
+	assert_int_equal(indexer_probe_new(NULL, -1, &probe), 0);
+	assert_int_equal(inspect_bytes(probe, &bytes, "picture.jpg", STAGE_MEDIA, &found), 0);
+	assert_int_equal(unsetenv("TZ"), 0);
+	assert_int_equal(found.taken_at_ns, INT64_C(1683346089000000000)); /* 04:08:09 */
+	indexer_findings_release(&found);
+	indexer_probe_free(probe);
+	free(bytes.bytes);
+}
+
 /* `plain` with `size` bytes put in at `at`. */
 static struct bytes with_part(const struct bytes *plain, size_t at, const void *part, size_t size)
 {
@@ -820,6 +843,7 @@ int main(void)
 		cmocka_unit_test(media__says_what_files_are),
 		cmocka_unit_test(media__says_when_and_where_a_video_was_taken),
 		cmocka_unit_test(exif__says_when_where_and_how),
+		cmocka_unit_test(exif__without_a_zone_is_local_time),
 		cmocka_unit_test(exif__is_found_in_png_webp_and_heic),
 		cmocka_unit_test(thumbnail__is_a_jpeg_of_the_right_size),
 		cmocka_unit_test(thumbnail__is_turned_as_the_camera_says),

@@ -8,7 +8,15 @@
 #include "timestamp.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+static void set_zone(const char *zone)
+{
+	assert_int_equal(setenv("TZ", zone, 1), 0);
+	tzset();
+}
 
 static void timestamp__is_what_the_text_says(void **state)
 {
@@ -41,6 +49,7 @@ static void timestamp__is_what_the_text_says(void **state)
 	};
 
 	(void)state;
+	set_zone("UTC0");
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const int64_t ns = timestamp_parse(rows[i].text);
 		char got[32] = "";
@@ -53,10 +62,33 @@ static void timestamp__is_what_the_text_says(void **state)
 	assert_int_equal(timestamp_parse("2024-02-20T14:30:00.25Z"), INT64_C(1708439400250000000));
 }
 
+static void timestamp__without_a_zone_is_local_time(void **state)
+{
+	static const struct {
+		const char *text, *want;
+	} rows[] = {
+		{ "2024:02:20 14:30:00", "2024-02-20T13:30:00Z" },
+		{ "2024:07:20 14:30:00", "2024-07-20T12:30:00Z" }, /* summer */
+		{ "2024:07:20", "2024-07-19T22:00:00Z" },
+		{ "2024:02:20 14:30:00Z", "2024-02-20T14:30:00Z" },
+		{ "2024:02:20 14:30:00-01:00", "2024-02-20T15:30:00Z" },
+	};
+
+	(void)state;
+	set_zone("CET-1CEST,M3.5.0,M10.5.0/3");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char got[32];
+
+		timestamp_print(timestamp_parse(rows[i].text), got);
+		assert_string_equal(got, rows[i].want);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(timestamp__is_what_the_text_says),
+		cmocka_unit_test(timestamp__without_a_zone_is_local_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
