@@ -51,6 +51,6 @@ const struct command *const *command_list(size_t *ret_n);
 int mount_as_helper(int argc, char **argv);
 
 extern const struct command cmd_init, cmd_mount, cmd_umount, cmd_sync, cmd_stats, cmd_ls, cmd_info, cmd_find, cmd_tag,
-	cmd_import, cmd_export, cmd_add, cmd_locations, cmd_index, cmd_jobs, cmd_check, cmd_rebuild, cmd_version, cmd_help;
+	cmd_tags, cmd_import, cmd_export, cmd_add, cmd_locations, cmd_index, cmd_jobs, cmd_check, cmd_rebuild, cmd_version, cmd_help;
 
 #endif

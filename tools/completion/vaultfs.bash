@@ -12,7 +12,7 @@ _vaultfs_words() {
 
 _vaultfs() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
-	local commands='init mount umount sync stats ls info find tag import export add locations index jobs check rebuild version help'
+	local commands='init mount umount sync stats ls info find tag tags import export add locations index jobs check rebuild version help'
 	local terms='tag: kind: type: ext: name: note: in: person: date: modified: added: seen: size: length: width: height:'
 	local options=
 	terms+=' rating: quality: sha256: favorite hidden seen unseen untagged'
@@ -30,6 +30,7 @@ _vaultfs() {
 	ls) options='-l -R --json' ;;
 	find) options='-0 --json --sort --reverse --limit --page' ;;
 	tag) options='--json --import-finder' ;;
+	tags) options='--flat --unused --json --used' ;;
 	import) options='--into --update --one-file-system --quiet' ;;
 	export) options='--update --quiet' ;;
 	add) options='--into --mode --watch --no-wait --quiet' ;;
@@ -65,6 +66,10 @@ _vaultfs() {
 		compopt -o nospace 2>/dev/null
 		;;
 	tag) if ((COMP_CWORD == 2)); then _vaultfs_words 'add rm set ls --import-finder'; else _vaultfs_paths f; fi ;;
+	tags)
+		_vaultfs_paths d
+		((COMP_CWORD > 2)) || mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W 'make rename remove color icon alias unalias imply unimply' -- "$cur")
+		;;
 	info | index) _vaultfs_paths f ;;
 	version) ;;
 	*) _vaultfs_paths d ;;
