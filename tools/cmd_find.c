@@ -22,6 +22,7 @@ struct find {
 	struct vault_find_options options;
 	uint64_t page;
 	bool as_json, with_nul;
+	const char *saved; /* the name of a search; NULL: none */
 
 	/* How paths in the vault are written: `shown` for `folder` in it, `root` for its top. */
 	char *folder; /* "" is the top */
@@ -121,8 +122,8 @@ static int print_json(struct find *find, const char *path, const struct vault_fo
 	put_known(&r, object, found);
 	if (r < 0)
 		return r;
-	(void)fputs(find->printed ? ",\n" : "[\n", stdout);
-	return json_dumpf(object, stdout, JSON_COMPACT) < 0 ? -EIO : 0; /* stdout is asked at the end */
+	(void)fputs(find->printed ? "," : "[", stdout); /* output is checked by command_finish_output() */
+	return json_print(object, JSON_COMPACT);
 }
 
 static int print_found(void *context, const struct vault_found *found)
@@ -178,18 +179,15 @@ static int parse_number(const struct command *self, const char *option, const ch
 static int parse(const struct command *self, int argc, char **argv, struct find *ret)
 {
 	static const struct option options[] = {
-		{ "null", no_argument, NULL, '0' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "sort", required_argument, NULL, 's' },
-		{ "reverse", no_argument, NULL, 'r' },
-		{ "limit", required_argument, NULL, 'n' },
-		{ "page", required_argument, NULL, 'p' },
-		COMMAND_LAST_OPTIONS,
+		{ "null", no_argument, NULL, '0' },        { "json", no_argument, NULL, 'j' },
+		{ "sort", required_argument, NULL, 's' },  { "reverse", no_argument, NULL, 'r' },
+		{ "limit", required_argument, NULL, 'n' }, { "page", required_argument, NULL, 'p' },
+		{ "saved", required_argument, NULL, 'S' }, COMMAND_LAST_OPTIONS,
 	};
 	int c, bad = 0;
 
 	/* "+": what stands behind the query's first word is the query's, also where it begins with '-'. */
-	while (bad == 0 && (c = command_option(self, argc, argv, "+0s:rn:p:", options)) != -1) {
+	while (bad == 0 && (c = command_option(self, argc, argv, "+0s:rn:p:S:", options)) != -1) {
 		if (c == '0')
 			ret->with_nul = true;
 		else if (c == 'j')
@@ -200,6 +198,8 @@ static int parse(const struct command *self, int argc, char **argv, struct find 
 			bad = parse_sort(self, optarg, &ret->options.sort);
 		else if (c == 'n')
 			bad = parse_number(self, "--limit", optarg, &ret->options.limit);
+		else if (c == 'S')
+			ret->saved = optarg;
 		else if (c == 'p')
 			bad = parse_number(self, "--page", optarg, &ret->page);
 		else
@@ -243,15 +243,12 @@ static int find_folder(struct find *find, const struct target *target)
 	return find->folder ? 0 : log_err(-ENOMEM, "find: no memory");
 }
 
-static int search(struct find *find, const struct target *target, const struct vault_query *query)
+static int search(struct find *find, const struct target *target, struct vault *vault,
+		  const struct vault_query *query)
 {
-	AUTO(vault) struct vault *vault = NULL;
 	struct vault_attr attr;
-	int r = vault_query_asks_words(query) ? target_open_to_search("find", target, &vault) :
-					       target_open("find", target, &vault);
+	int r = target_resolve("find", target, vault, NULL, &attr);
 
-	if (r == 0)
-		r = target_resolve("find", target, vault, NULL, &attr);
 	if (r == 0 && !S_ISDIR(attr.mode))
 		r = log_err(-ENOTDIR, "find: %s: is no folder to look into", target->given);
 	if (r == 0)
@@ -260,6 +257,50 @@ static int search(struct find *find, const struct target *target, const struct v
 		return r;
 	find->options.below = attr.id == VAULT_ROOT_ID ? 0 : attr.id;
 	return vault_find(vault, query, &find->options, print_found, find);
+}
+
+/* The query of a saved search, and of the words beside it, which must hold, too. */
+static int read_saved(const struct find *find, struct vault *vault, char **words, int n,
+		      struct vault_query **ret)
+{
+	AUTO(free) char *saved = NULL;
+	AUTO(free) char *text = NULL;
+	char **all = NULL;
+	int r = vault_search_get(vault, find->saved, &saved, NULL);
+
+	if (r == -ENOENT)
+		return log_err(r, "find: %s: no saved search of that name: `vaultfs save` lists them",
+			       find->saved);
+	if (r < 0)
+		return r;
+	if (asprintf(&text, "%s%s%s", n > 0 && *saved ? "(" : "", saved, n > 0 && *saved ? ")" : "") < 0)
+		text = NULL; /* what it points to is undefined then */
+	all = text ? calloc((size_t)n + 1, sizeof(*all)) : NULL;
+	if (!all)
+		return log_err(-ENOMEM, "find: no memory for a query");
+	all[0] = text;
+	for (int i = 0; i < n; i++)
+		all[i + 1] = words[i];
+	r = query_from_words("find", all, n + 1, ret, NULL);
+	free(all);
+	return r;
+}
+
+/* Open the place, and with it the query. What asks for words waits until these are found. */
+static int open_all(const struct find *find, const struct target *target, char **words, int n,
+		    struct vault_query **ret_query, struct vault **ret_vault)
+{
+	bool words_asked;
+	int r = find->saved ? 0 : query_from_words("find", words, n, ret_query, NULL);
+
+	if (r < 0)
+		return r;
+	words_asked = find->saved || vault_query_asks_words(*ret_query);
+	r = words_asked ? target_open_to_search("find", target, ret_vault)
+			: target_open("find", target, ret_vault);
+	if (r < 0)
+		return -EIO; /* -EINVAL is a wrong query's */
+	return find->saved ? read_saved(find, *ret_vault, words, n, ret_query) : 0;
 }
 
 /* Is the first word a place to look in? Else that is the current folder. */
@@ -273,6 +314,7 @@ static bool names_place(const char *word)
 static int run(const struct command *self, int argc, char **argv)
 {
 	AUTO(target) struct target target = { 0 };
+	AUTO(vault) struct vault *vault = NULL;
 	AUTO(vault_query) struct vault_query *query = NULL;
 	AUTO(find) struct find find = { 0 };
 	const char *place = ".";
@@ -287,23 +329,25 @@ static int run(const struct command *self, int argc, char **argv)
 	if (find.as_json && find.with_nul)
 		return command_misused(self, "either --null or --json");
 	set_page(&find);
-	if (optind == argc)
+	if (optind == argc && !find.saved)
 		return command_misused(self, "no query: say what to look for ('' finds all files)");
-	r = query_from_words(self->name, argv + optind, argc - optind, &query, NULL);
+	if (target_find(self->name, place, &target) < 0)
+		return STATUS_FAILED;
+	r = open_all(&find, &target, argv + optind, argc - optind, &query, &vault);
 	if (r < 0)
 		return r == -EINVAL ? STATUS_USAGE : STATUS_FAILED;
-	if (target_find(self->name, place, &target) < 0 || search(&find, &target, query) < 0)
+	if (search(&find, &target, vault, query) < 0)
 		return STATUS_FAILED;
 	if (find.as_json)
-		(void)puts(find.printed ? "\n]" : "[]");
+		(void)puts(find.printed ? "]" : "[]");
 	return command_finish_output(self);
 }
 
 const struct command cmd_find = {
 	.name = "find",
 	.summary = "files by words, tags, kinds, dates and more",
-	.usage =
-		"[-0 | --json] [--sort ORDER] [--reverse] [--limit N] [--page N] [VAULT|MOUNT|FOLDER] QUERY...",
+	.usage = "[-0 | --json] [-s ORDER] [-r] [-n N] [-p N] [VAULT|MOUNT|FOLDER] QUERY...\n"
+		 "--saved NAME [OPTION...] [VAULT|MOUNT|FOLDER] [QUERY...]",
 	.help = "Prints the paths of the files that match, those added last first; in a mount as they can be\n"
 		"opened, of a vault as they stand in it. Without a place the current folder is searched.\n"
 		"A query is words, which are looked for in names, notes, tags and the text of text files, and\n"
@@ -319,6 +363,7 @@ const struct command cmd_find = {
 		"  -s, --sort ORDER    added (the default), date, size, name, quality or rating\n"
 		"  -r, --reverse       the other way round\n"
 		"  -n, --limit N       at most N files\n"
+		"  -S, --saved NAME    what the saved search finds, and of that what the query finds, if there is one\n"
 		"  -p, --page N        the N-th page of --limit files each, 100 if it is not given\n"
 		"  -h, --help          this text\n"
 		"\n"

@@ -56,6 +56,30 @@ PYTHON
 expect_equal "JSON of nothing" "$("$VAULTFS" find --json "$MNT" tag:none)" "[]"
 expect_equal "nothing is no error" "$(found "$MNT" tag:none)" ""
 
+part "saved searches of a vault"
+umount_vault
+expect "one is kept" "$VAULTFS" save "$VAULT" Sea 'tag:holiday -x or size:>1M'
+expect "another" "$VAULTFS" save "$VAULT" 'by the sea' tag:holiday/sea
+expect_equal "they are listed" "$("$VAULTFS" save "$VAULT" | tr '\t\n' '=|')" "by the sea=tag:holiday/sea|Sea=tag:holiday -x or size:>1M|"
+expect "one of the same name replaces it" "$VAULTFS" save "$VAULT" SEA tag:holiday
+expect_equal "and keeps its spelling" "$("$VAULTFS" save --json "$VAULT" | tr -d ' \n')" \
+  '[{"name":"bythesea","query":"tag:holiday/sea"},{"name":"Sea","query":"tag:holiday"}]'
+expect_equal "it is used" "$(found --saved sea "$VAULT")" "Photos/Rome/img.txt|Photos/beach.txt|"
+expect_equal "with more" "$(found --saved sea "$VAULT" -- -tag:x)" "Photos/Rome/img.txt|"
+refused 'no saved search' "$VAULTFS" find --saved none "$VAULT"
+expect "renamed" "$VAULTFS" save --rename "$VAULT" sea Holiday
+refused 'there is a search' "$VAULTFS" save --rename "$VAULT" holiday 'By The Sea'
+refused 'no search of that name' "$VAULTFS" save --remove "$VAULT" sea
+expect "removed" "$VAULTFS" save --remove "$VAULT" 'by the SEA'
+expect_equal "what is left" "$("$VAULTFS" save "$VAULT")" "Holiday	tag:holiday"
+misused "$VAULTFS" save "$VAULT" bad 'tag:'
+misused "$VAULTFS" save "$VAULT" a/b x
+misused "$VAULTFS" save "$VAULT" name
+misused "$VAULTFS" save --json "$VAULT" name query
+mount_vault
+expect_equal "a mount lists them" "$("$VAULTFS" save "$MNT")" "Holiday	tag:holiday"
+expect_equal "and uses them" "$(found --saved holiday "$MNT")" "$MNT/Photos/Rome/img.txt|$MNT/Photos/beach.txt|"
+
 part "mistakes"
 misused "$VAULTFS" find "$MNT"
 misused "$VAULTFS" find --sort color "$MNT" x

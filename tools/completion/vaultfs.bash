@@ -12,7 +12,7 @@ _vaultfs_words() {
 
 _vaultfs() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
-	local commands='init mount umount sync stats ls info find tag tags import export add locations index jobs check rebuild version help'
+	local commands='init mount umount sync stats ls info find save tag tags import export add locations index jobs check rebuild version help'
 	local terms='tag: kind: type: ext: name: note: in: person: date: modified: added: seen: size: length: width: height:'
 	local options=
 	terms+=' rating: quality: sha256: favorite hidden seen unseen untagged'
@@ -28,7 +28,8 @@ _vaultfs() {
 	umount) options='--lazy --timeout' ;;
 	stats | info) options='--json' ;;
 	ls) options='-l -R --json' ;;
-	find) options='-0 --json --sort --reverse --limit --page' ;;
+	save) options='--remove --rename --json' ;;
+	find) options='-0 --json --sort --reverse --limit --page --saved' ;;
 	tag) options='--json --import-finder' ;;
 	tags) options='--flat --unused --json --used' ;;
 	import) options='--into --update --one-file-system --quiet' ;;
@@ -48,7 +49,7 @@ _vaultfs() {
 	find:--sort | find:-s) _vaultfs_words 'added date size name quality rating' && return ;;
 	find::) [[ ${COMP_WORDS[COMP_CWORD - 2]} == kind ]] && _vaultfs_words 'image video audio text document archive other'
 		return ;;
-	find:--limit | find:-n | find:--page | find:-p) return ;;
+	find:--limit | find:-n | find:--page | find:-p | find:--saved | find:-S) return ;;
 	add:--mode | add:-m) _vaultfs_words 'metadata content deep' && return ;;
 	locations:--pause | locations:--resume | locations:--remove | add:--into | add:-i) return ;;
 	umount:--timeout | umount:-t | import:--into | import:-i) return ;;
@@ -60,7 +61,7 @@ _vaultfs() {
 	fi
 	case $command in
 	help) _vaultfs_words "$commands" ;;
-	find)
+	find | save)
 		_vaultfs_paths d
 		mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W "$terms" -- "$cur")
 		compopt -o nospace 2>/dev/null
