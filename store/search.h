@@ -37,6 +37,9 @@ int search_new(struct vault *vault);
 int search_start(struct vault *vault);
 void search_stop(struct search *search);
 
+/* Follow once, on the caller's thread: for tests in which calls fail one by one, on a vault whose follower was stopped. */
+int search_follow(struct vault *vault);
+
 /* Close it; no connection has it attached any more. NULL is fine. */
 void search_free(struct search *search);
 

@@ -585,6 +585,11 @@ void search_stop(struct search *search)
 	answer(f, UINT64_MAX, -ECANCELED);
 }
 
+int search_follow(struct vault *vault)
+{
+	return vault->search->failure ? vault->search->failure : follow(vault->search->follower);
+}
+
 void follower_free(struct follower *f)
 {
 	if (!f)

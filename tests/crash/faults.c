@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "library.h"
 #include "log.h"
 
 enum {
@@ -245,6 +246,22 @@ static void run_load(struct run *run, const struct fault_plan *plan)
 static void run_long_load(struct run *run, const struct fault_plan *plan)
 {
 	run_changes(run, plan, LONG_CHANGES);
+}
+
+/* Whatever becomes of search.db, all else goes on, and the next opening makes it good. */
+static void run_search(struct run *run, const struct fault_plan *plan)
+{
+	struct load *load = &run->clean.load;
+	struct vault *vault = NULL;
+
+	load->follows = true;
+	run_changes(run, plan, RUN_CHANGES);
+	if (!run->notes->synced_at_end)
+		wrong(run->notes, "an error in search.db ends the writing");
+	if (load->vault)
+		return; /* an end without closing */
+	if (vault_open(run->vault, NULL, &vault) < 0 || vault_search_sync(vault) < 0 || vault_close(vault) < 0)
+		wrong(run->notes, "search.db is not made good by opening the vault again");
 }
 
 static void open_and_go_on(struct run *run, struct load *load, const struct fault_plan *plan)
@@ -520,6 +537,9 @@ static const struct sweep sweeps[] = {
 	{ "read-eio-on", run_load, use_clean, { .kinds = FAULT_READ, .error = EIO } },
 	{ "read-gone", run_load, use_clean, { .kinds = FAULT_READ, .times = 1, .error = ENODEV } },
 	{ "changes-eio-on", run_load, use_clean, { .kinds = FAULT_CHANGES, .error = EIO } },
+	{ "search-eio", run_search, use_clean, { .kinds = FAULT_ALL, .file = "search.db", .times = 1, .error = EIO } },
+	{ "search-eio-on", run_search, use_clean, { .kinds = FAULT_ALL, .file = "search.db", .error = EIO } },
+	{ "search-full", run_search, use_clean, { .kinds = FAULT_CHANGES, .file = "search.db", .error = ENOSPC, .half = true } },
 	{ "flood-eio", run_flood, use_clean, { .kinds = FAULT_WRITE, .file = "/packs/", .error = EIO } },
 	{ "recover-eio", run_open_crashed, use_crashed, { .kinds = FAULT_ALL, .times = 1, .error = EIO } },
 	{ "recover-eio-on", run_open_crashed, use_crashed, { .kinds = FAULT_CHANGES, .error = EIO } },

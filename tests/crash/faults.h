@@ -46,6 +46,7 @@ struct load {
 	struct vault_file *open[N_FILES];	/* NULL: not open */
 	int error;				/* the errno that is injected */
 	bool no_more_syncs;			/* a failed flush was told: nothing may be promised any more */
+	bool follows;				/* search.db is written, too; nothing of it may fail anything else */
 	struct file_model files[N_FILES];
 };
 

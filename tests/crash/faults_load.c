@@ -14,6 +14,7 @@
 #include "background.h"
 #include "gc.h"
 #include "picture.h"
+#include "search.h"
 #include "vault_internal.h"
 
 #define MARK "user.mark"
@@ -130,7 +131,7 @@ static bool may_fail_with(const struct load *load, int r)
 	char path[300];
 	unsigned kind = fault_first(path, sizeof(path));
 
-	if (kind == 0)
+	if (kind == 0 || load->follows)
 		return false;
 	return r == -EIO || r == -EROFS || r == -load->error || (r == -ENOENT && vault_is_read_only(load->vault)) ||
 	       (r == -EBADMSG && kind == FAULT_READ);
@@ -445,6 +446,8 @@ void load_run(struct load *load, unsigned n)
 			r = janitor(load);
 		else if (pick < 18)
 			r = checkpoint(load);
+		else if (pick < 30 && load->follows)
+			(void)search_follow(load->vault);	/* what it meets is its own affair */
 		else
 			r = change(load);
 		load_note(load);
@@ -463,6 +466,8 @@ int load_open(struct load *load, const char *path)
 
 	if (r == 0)
 		background_stop(load->vault->background);
+	if (r == 0)
+		search_stop(load->vault->search);
 	return r;
 }
 

@@ -119,6 +119,7 @@ struct vault_driver_context {
 	struct vault_file *held[4];    /* open files: the next write may go on in one */
 	struct vault_file *orphans[4]; /* unlinked, and open here */
 	unsigned next;
+	unsigned n_syncs;
 };
 
 /* Close what is held, before the vault is closed. */

@@ -10,7 +10,10 @@
 
 #include "auto.h"
 #include "log.h"
+#include "library.h"
 #include "power.h"
+#include "search.h"
+#include "vault_internal.h"
 
 /* ---- what the vault says ---- */
 
@@ -132,6 +135,38 @@ static bool close_vault(struct vault *vault, char *ret_message)
 	int r = vault_close(vault);
 
 	return r == 0 || wrong(ret_message, "does not close: %s", strerror(-r));
+}
+
+/* ---- searching ---- */
+
+/* How many documents are of no file, and how many files have none, or one with other names. */
+static const char misfound[] =
+	"SELECT (SELECT count(*) FROM search.documents d WHERE NOT EXISTS (SELECT 1 FROM entries e WHERE e.inode_id = d.id)), "
+	"(SELECT count(*) FROM inodes i WHERE i.mode & 61440 = 32768 "
+	"AND EXISTS (SELECT 1 FROM entries e WHERE e.inode_id = i.id) "
+	"AND coalesce((SELECT d.name FROM search.documents d WHERE d.id = i.id), '') <> "
+	"(SELECT group_concat(name, '/') FROM (SELECT name FROM entries e WHERE e.inode_id = i.id ORDER BY cookie)))";
+
+/* What search.db had when the power went, and what it had not: it finds what is there. */
+static bool search_vault(struct vault *vault, char *ret_message)
+{
+	AUTO(statement) sqlite3_stmt *row = NULL;
+	struct db db = { .path = NULL };
+	int r = vault_search_sync(vault);
+	int documents = -1, files = -1;
+
+	if (r == 0)
+		r = db_open_in(&db, vault->dir_fd, vault->db.path, DB_OPEN_READ_ONLY | DB_OPEN_BARE);
+	if (r == 0)
+		r = search_attach(vault, &db);
+	if (r == 0 && sqlite3_prepare_v2(db.handle, misfound, -1, &row, NULL) == SQLITE_OK && sqlite3_step(row) == SQLITE_ROW) {
+		documents = sqlite3_column_int(row, 0);
+		files = sqlite3_column_int(row, 1);
+	}
+	(void)sqlite3_finalize(TAKE(row));
+	db_close(&db);
+	return (documents == 0 && files == 0) ||
+	       wrong(ret_message, "searching it (%d): %d documents too many, %d files are not found", r, documents, files);
 }
 
 /* ---- writing on ---- */
@@ -312,6 +347,8 @@ static bool first_time(const char *path, const struct expectation *expected, uin
 	good = read_vault(vault, story, &tree, ret_message) &&
 	       find_moment(expected, &tree, ret_moment, ret_message);
 	*story_add(story) = tree;
+	if (good)
+		good = search_vault(vault, ret_message);
 	if (good)
 		good = write_on(vault, seed, story, ret_message);
 	return close_vault(vault, ret_message) && good;

@@ -16,6 +16,7 @@ static const char *const kind_names[N_CUT_KINDS] = {
 	[CUT_PACKS_DIRECTORY_FLUSH] = "flush of packs/",
 	[CUT_LOG_FLUSH] = "flush of the database's log",
 	[CUT_DATABASE_FLUSH] = "flush of the database",
+	[CUT_SEARCH_FLUSH] = "flush of search.db or its log",
 	[CUT_DIRECTORY_FLUSH] = "flush of the vault's directory",
 	[CUT_NEW_PACK] = "first writes of a pack",
 	[CUT_PACK_UNLINK] = "unlink of a pack",
@@ -35,7 +36,7 @@ const char *plan_kind(enum cut_kind kind)
 
 /* ---- what stands where ---- */
 
-enum file_class { CLASS_PACK, CLASS_PACKS, CLASS_LOG, CLASS_DATABASE, CLASS_VAULT, CLASS_ABOVE, CLASS_OTHER };
+enum file_class { CLASS_PACK, CLASS_PACKS, CLASS_LOG, CLASS_DATABASE, CLASS_SEARCH, CLASS_VAULT, CLASS_ABOVE, CLASS_OTHER };
 
 static bool ends_in(const char *name, const char *end)
 {
@@ -50,6 +51,8 @@ static enum file_class class_of_name(const char *name)
 		return CLASS_PACK;
 	if (strcmp(name, "packs") == 0)
 		return CLASS_PACKS;
+	if (strncmp(name, "search.db", 9) == 0)
+		return CLASS_SEARCH;
 	if (ends_in(name, "-wal"))
 		return CLASS_LOG;
 	if (strncmp(name, "vault.db", 8) == 0 && !ends_in(name, "-shm"))
@@ -84,6 +87,8 @@ static enum cut_kind kind_of_flush(enum file_class class)
 		return CUT_LOG_FLUSH;
 	case CLASS_DATABASE:
 		return CUT_DATABASE_FLUSH;
+	case CLASS_SEARCH:
+		return CUT_SEARCH_FLUSH;
 	default:
 		return CUT_DIRECTORY_FLUSH;
 	}

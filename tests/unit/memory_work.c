@@ -86,6 +86,16 @@ static int do_sync(struct work *w)
 	return vault_sync(w->vault);
 }
 
+/* Where memory for it is short, search.db is given up, and nothing else is. */
+static int do_search(struct work *w)
+{
+	int r = vault_search_sync(w->vault);
+
+	if (r == 0 || r == -EIO)
+		r = vault_set_text(w->vault, w->file, "a text", 6);
+	return r;
+}
+
 static int do_read(struct work *w)
 {
 	static uint8_t bytes[WORK_FILE_SIZE];
@@ -295,6 +305,7 @@ const struct work_step work_steps[] = {
 	{ "set an attribute", do_xattr, true, false },
 	{ "set tags", do_tags, true, false },
 	{ "sync", do_sync, false, true },
+	{ "search", do_search, false, false },
 	{ "read", do_read, false, false },
 	{ "write a little", do_write_small, true, false },
 	{ "make a link", do_symlink, true, false },
