@@ -7,6 +7,7 @@
 #include "sandbox.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -49,6 +50,20 @@ static int say_hello(void)
 	return write(STDIN_FILENO, hello, sizeof(hello)) == sizeof(hello) ? 0 : -1;
 }
 
+/* Whether a child can be shut in here. Where it cannot (under another filter, say), no helper is better than one whose
+ * children all die: then it is not the files that are to blame. */
+static bool can_shut_in(void)
+{
+	const pid_t pid = fork();
+	int status = 1;
+
+	if (pid == 0)
+		_exit(sandbox_enter_child() < 0);
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return pid > 0 && status == 0;
+}
+
 static void inspect_in_child(struct inspector *inspector, int fd)
 {
 	const pid_t pid = fork();
@@ -75,7 +90,7 @@ int main(int argc, char **argv)
 			      "vaultfs-helper looks into files for vaultfs, which starts it by itself\n");
 		return 2;
 	}
-	if (sandbox_enter_helper() < 0)
+	if (sandbox_enter_helper() < 0 || !can_shut_in())
 		return 1;
 	inspector = inspector_new();
 	if (!inspector || say_hello() < 0)
