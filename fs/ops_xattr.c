@@ -8,10 +8,14 @@
 #include "ops.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "auto.h"
 #include "control.h"
+#include "library.h"
 #include "reply.h"
 
 static bool starts_with(const char *name, const char *prefix)
@@ -76,12 +80,50 @@ static void reply_vault_path(fuse_req_t req, const struct fs *fs, size_t size)
 	reply_value(req, path, (ssize_t)strlen(path), size);
 }
 
+/* A value that is counted, on a thread of the vault's. */
+struct count {
+	struct fs *fs;
+	fuse_req_t req;
+	fuse_ino_t ino;
+	size_t size;
+	char name[];
+};
+
+static void run_count(void *context)
+{
+	AUTO(free) struct count *count = context;
+	struct fs *fs = count->fs;
+	char value[32];
+
+	reply_value(count->req, value, vault_getxattr(fs->vault, count->ino, count->name, value, sizeof(value)),
+		    count->size);
+	sync_leave(fs);
+}
+
+static int count_aside(fuse_req_t req, struct fs *fs, fuse_ino_t ino, const char *name, size_t size)
+{
+	AUTO(free) struct count *count = malloc(sizeof(*count) + strlen(name) + 1);
+	int r;
+
+	if (!count)
+		return log_err(-ENOMEM, "inode %" PRIu64 ": no memory to count its chunks", (uint64_t)ino);
+	*count = (struct count){ .fs = fs, .req = req, .ino = ino, .size = size };
+	(void)strcpy(count->name, name);	/* there is room */
+	sync_enter(fs);
+	r = vault_aside(fs->vault, run_count, count);
+	if (r < 0)
+		sync_leave(fs);
+	else
+		(void)TAKE(count);	/* it is run_count()'s, and may be gone */
+	return r;
+}
+
 void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
 	struct fs *fs = fuse_req_userdata(req);
 	char *buffer = worker_self()->reply;
 	size_t room = size < VAULT_XATTR_MAX ? size : VAULT_XATTR_MAX;
-	int absent = check_absent(fs, name);
+	int absent = check_absent(fs, name), r = 0;
 
 	if (is_vault_path(ino, name))
 		reply_vault_path(req, fs, size);
@@ -89,8 +131,12 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 		control_search(req, size);
 	else if (absent < 0)
 		reply_failure(req, absent);
+	else if (vault_getxattr_is_slow(name))
+		r = count_aside(req, fs, ino, name, size);
 	else
 		reply_value(req, buffer, vault_getxattr(fs->vault, ino, name, buffer, room), size);
+	if (r < 0)
+		reply_failure(req, r);
 }
 
 void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags)

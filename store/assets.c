@@ -2,6 +2,7 @@
 #include "assets.h"
 
 #include "casefold.h"
+#include "query_sql.h"
 #include "time_text.h"
 
 enum {
@@ -38,9 +39,7 @@ static const char *const sql[] = {
 	[Q_PUT + ASSET_SEEN] = PUT("seen_at", "?2"),
 	[Q_PUT + ASSET_PREDICTION] = PUT("prediction", "?2"),
 	[Q_PUT + ASSET_CUSTOM] = PUT("custom_json", "?2"),
-	[Q_QUALITY] =
-		GET("CAST(CAST(round(100.0 * length(replace(prediction, '0', '')) / length(prediction)) "
-		    "AS INTEGER) AS TEXT)"),
+	[Q_QUALITY] = "SELECT CAST(" QUERY_QUALITY_OF " AS TEXT) FROM assets a WHERE a.inode_id = ?1",
 	[Q_JSON_IS_VALID] = "SELECT json_valid(?1)",
 	[Q_ANY] = "SELECT 1 FROM assets WHERE inode_id = ?1",
 	[Q_COPY] = "INSERT INTO assets (inode_id, notes, favorite, hidden, rating, seen_at, prediction, custom_json) "

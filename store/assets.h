@@ -34,7 +34,7 @@ int asset_put_locked(struct vault *vault, uint64_t id, enum asset asset, const c
 /* Take a value back. One that is absent is no error. */
 int asset_remove_locked(struct vault *vault, uint64_t id, enum asset asset);
 
-/* The share of 1s in the prediction, in percent, rounded.  -ENODATA no prediction. */
+/* The share of 1s in the prediction, in percent, as queries have it.  -ENODATA no prediction. */
 int asset_quality_locked(struct vault *vault, uint64_t id, struct value *ret);
 
 /* 1 the inode has a row, whatever it says; 0. */

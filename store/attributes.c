@@ -7,9 +7,11 @@
 
 #include "assets.h"
 #include "content.h"
+#include "find_queries.h"
 #include "given_up.h"
 #include "inodes.h"
 #include "manifest.h"
+#include "readers.h"
 #include "tags.h"
 
 #define VAULTFS "user.vaultfs." /* names of ours */
@@ -95,28 +97,6 @@ int attributes_present_locked(struct vault *vault, uint64_t id, bool ret[ATTRIBU
 	return 0;
 }
 
-/* How a file is stored.  -ENODATA what is no file. */
-static int count_get_locked(struct vault *vault, uint64_t id, enum count count, struct value *ret)
-{
-	struct vault_file_info info = { 0 };
-	struct inode inode;
-	char text[24];
-	int r = inode_get_locked(vault, id, &inode);
-
-	if (r == 0 && !S_ISREG(inode.attr.mode))
-		r = -ENODATA;
-	if (r == 0)
-		r = manifest_info_locked(vault, inode.manifest_id, &info);
-	if (r < 0)
-		return r;
-	r = snprintf(text, sizeof(text), "%" PRIu64,
-		     count == COUNT_CHUNKS   ? info.n_chunks
-		     : count == COUNT_STORED ? info.stored_bytes
-					     : info.shared_bytes);
-	value_add(ret, text, (size_t)r); /* 20 digits fit */
-	return 0;
-}
-
 static int get_locked(struct vault *vault, uint64_t id, const struct attribute *attribute, struct value *ret)
 {
 	switch (attribute->room) {
@@ -127,7 +107,7 @@ static int get_locked(struct vault *vault, uint64_t id, const struct attribute *
 	case QUALITY:
 		return asset_quality_locked(vault, id, ret);
 	case COUNT:
-		return count_get_locked(vault, id, (enum count)attribute->which, ret);
+		break; /* attribute_count() */
 	case FINDING:
 		return content_get_locked(vault, id, (enum finding)attribute->which, ret);
 	}
@@ -140,6 +120,55 @@ ssize_t attribute_get_locked(struct vault *vault, uint64_t id, int attribute, vo
 	int r = get_locked(vault, id, &attributes[attribute], &value);
 
 	return r < 0 ? r : value_result(&value);
+}
+
+bool attribute_is_count(int attribute)
+{
+	return attributes[attribute].room == COUNT;
+}
+
+static int manifest_of(struct vault *vault, uint64_t id, uint64_t *ret)
+{
+	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&vault->db.lock);
+	struct inode inode;
+	int r = inode_get_locked(vault, id, &inode);
+
+	if (r < 0)
+		return r;
+	*ret = inode.manifest_id;
+	return S_ISREG(inode.attr.mode) ? 0 : -ENODATA;
+}
+
+static int info_of(struct vault *vault, uint64_t manifest, struct vault_file_info *ret)
+{
+	AUTO(reader) struct reader *reader = NULL;
+	AUTO(query) sqlite3_stmt *row = NULL;
+	int r = reader_get(vault, &reader);
+
+	if (r < 0)
+		return r;
+	row = db_query(&reader->db, DB_SET_find, FIND_FILE_INFO);
+	return manifest_info_from(&reader->db, row, manifest, ret);
+}
+
+ssize_t attribute_count(struct vault *vault, uint64_t id, int attribute, void *buffer, size_t size)
+{
+	struct value value = { buffer, size, 0 };
+	struct vault_file_info info = { 0 };
+	uint64_t manifest = 0;
+	char text[24];
+	int r = manifest_of(vault, id, &manifest);
+
+	if (r == 0)
+		r = info_of(vault, manifest, &info);
+	if (r < 0)
+		return r;
+	r = snprintf(text, sizeof(text), "%" PRIu64,
+		     attributes[attribute].which == COUNT_CHUNKS   ? info.n_chunks
+		     : attributes[attribute].which == COUNT_STORED ? info.stored_bytes
+								   : info.shared_bytes);
+	value_add(&value, text, (size_t)r); /* 20 digits fit */
+	return value_result(&value);
 }
 
 int attribute_put_locked(struct vault *vault, uint64_t id, int attribute, const void *value, size_t size)

@@ -30,6 +30,12 @@ int attributes_present_locked(struct vault *vault, uint64_t id, bool ret[ATTRIBU
 /* Returns the value's length; with size 0 only asks for it.  -ENODATA; -ERANGE; -E2BIG past VAULT_XATTR_MAX. */
 ssize_t attribute_get_locked(struct vault *vault, uint64_t id, int attribute, void *buffer, size_t size);
 
+/* Is it one that is counted afresh, which may take long? Then attribute_count() has it, not attribute_get_locked(). */
+bool attribute_is_count(int attribute);
+
+/* The same, without the metadata lock: as of the last commit. */
+ssize_t attribute_count(struct vault *vault, uint64_t id, int attribute, void *buffer, size_t size);
+
 /* Set one; ctime is the caller's.  -EINVAL; -EPERM a read-only one. */
 int attribute_put_locked(struct vault *vault, uint64_t id, int attribute, const void *value, size_t size);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "find_queries.h"
+#include "manifest.h"
 #include "log.h"
 
 /* clang-format off */
@@ -27,6 +28,7 @@ static const char *const sql[] = {
 	[FIND_SEARCH_QUEUED] = "SELECT EXISTS (SELECT 1 FROM search_queue WHERE inode_id > 0) OR "
 			       "EXISTS (SELECT 1 FROM search_queue WHERE inode_id < 0)",
 	[FIND_SETTLED] = "SELECT NOT EXISTS (SELECT 1 FROM jobs WHERE kind = 'paths')",
+	[FIND_FILE_INFO] = MANIFEST_INFO,
 };
 /* clang-format on */
 

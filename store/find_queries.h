@@ -11,6 +11,7 @@ enum {
 	FIND_PARENT,
 	FIND_SEARCH_QUEUED,
 	FIND_SETTLED,
+	FIND_FILE_INFO,
 };
 
 /* The directories from one on down: FIND_BELOW, its id, FIND_BELOW_END, and a SELECT over below(id). */

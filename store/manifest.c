@@ -69,10 +69,7 @@ static const char *const sql[N_QUERIES] = {
 		" SELECT ?4, max(x.offset, ?2) + ?5, min(x.offset + x.length, ?3) - max(x.offset, ?2), x.chunk_id,"
 		" x.chunk_offset + max(x.offset, ?2) - x.offset, " SALT("max(x.offset, ?2) + ?5")
 		" FROM extents x WHERE " FROM_EXTENT_AT_2 " AND x.offset + x.length > ?2",
-	[Q_INFO] =
-		"SELECT x.n, x.mapped, c.raw_size, c.stored_size, c.refs"
-		" FROM (SELECT chunk_id, count(*) AS n, sum(length) AS mapped FROM extents WHERE manifest_id = ?1"
-		" GROUP BY chunk_id) x LEFT JOIN chunks c ON c.id = x.chunk_id",
+	[Q_INFO] = MANIFEST_INFO,
 	[Q_PINS] = "SELECT x.chunk_id, count(*), sum(x.length), c.refs, c.raw_size, c.stored_size"
 		   " FROM extents x JOIN chunks c ON c.id = x.chunk_id"
 		   " WHERE x.manifest_id = ?1 AND x.offset >= ?2 AND x.offset < ?3"
@@ -244,11 +241,17 @@ int manifest_read_locked(struct vault *vault, uint64_t manifest, uint64_t offset
 int manifest_info_locked(struct vault *vault, uint64_t manifest, struct vault_file_info *ret)
 {
 	AUTO(query) sqlite3_stmt *row = db_query(&vault->db, DB_SET_manifest, Q_INFO);
+
+	return manifest_info_from(&vault->db, row, manifest, ret);
+}
+
+int manifest_info_from(struct db *db, sqlite3_stmt *row, uint64_t manifest, struct vault_file_info *ret)
+{
 	struct vault_file_info info = { 0 };
 	int r;
 
 	bind_u64(row, 1, manifest);
-	while ((r = db_step(&vault->db, row)) > 0) {
+	while ((r = db_step(db, row)) > 0) {
 		uint64_t n = column_u64(row, 0);
 		uint64_t raw_size = column_u64(row, 2);
 

@@ -56,6 +56,13 @@ int manifest_pins_locked(struct vault *vault, uint64_t manifest, uint64_t from, 
 /* What a manifest is made of, for vault_file_info(). */
 int manifest_info_locked(struct vault *vault, uint64_t manifest, struct vault_file_info *ret);
 
+/* The same of any connection, on which MANIFEST_INFO is prepared as `row`: it may take long, and need not hold the lock. */
+#define MANIFEST_INFO                                                                                 \
+	"SELECT x.n, x.mapped, c.raw_size, c.stored_size, c.refs"                                     \
+	" FROM (SELECT chunk_id, count(*) AS n, sum(length) AS mapped FROM extents WHERE manifest_id = ?1" \
+	" GROUP BY chunk_id) x LEFT JOIN chunks c ON c.id = x.chunk_id"
+int manifest_info_from(struct db *db, sqlite3_stmt *row, uint64_t manifest, struct vault_file_info *ret);
+
 /* Give up all of a manifest: its id moves to table dropped, whose extents hold their references till manifest_drop_slice()
  * gets to them. */
 int manifest_drop_locked(struct vault *vault, uint64_t manifest);

@@ -275,6 +275,8 @@ ssize_t vault_getxattr(struct vault *vault, uint64_t id, const char *text, void 
 
 	if (n < 0)
 		return n;
+	if (name.attribute >= 0 && attribute_is_count(name.attribute))
+		return attribute_count(vault, id, name.attribute, buffer, size);
 	held = lock_mutex(&vault->db.lock);
 	if (name.attribute >= 0)
 		n = attribute_get_locked(vault, id, name.attribute, buffer, size);
@@ -286,6 +288,13 @@ ssize_t vault_getxattr(struct vault *vault, uint64_t id, const char *text, void 
 	if (r == 0 && n >= 0)
 		r = inode_acl_complete(vault, id, inode.attr.mode, buffer, (size_t)n);
 	return r < 0 ? r : n;
+}
+
+bool vault_getxattr_is_slow(const char *name)
+{
+	int attribute = attribute_find(name);
+
+	return attribute >= 0 && attribute_is_count(attribute);
 }
 
 /* What must hold before a value may be set. */

@@ -342,6 +342,9 @@ int vault_file_info(struct vault *vault, uint64_t id, struct vault_file_info *re
 
 /* Returns the value's length; with size 0 only asks for it. */
 ssize_t vault_getxattr(struct vault *vault, uint64_t id, const char *name, void *buffer, size_t size);
+/* Is the value counted, which takes the longer the larger the file is, and may wait? Not for a thread that answers requests:
+ * vault_aside(). Such a value has at most 20 bytes, and shows the last commit. */
+bool vault_getxattr_is_slow(const char *name);
 /* `flags`: XATTR_CREATE, XATTR_REPLACE of setxattr(2), which hold for all but access control lists, and of an access list
  * VAULT_XATTR_KILL_SGID. A list of no bytes or entries removes it.  [change]  -EEXIST; -ENODATA; of a list also -EACCES a
  * default list for what is no directory, -EOPNOTSUPP a symbolic link or another version. */

@@ -195,7 +195,7 @@ static void quality__is_the_share_of_1s(void **state)
 		const char *prediction, *quality;
 	} cases[] = {
 		{ "0", "0" },    { "1", "100" },  { "01", "50" },       { "0110", "50" },
-		{ "001", "33" }, { "011", "67" }, { "00000001", "13" }, { "0000000000000001", "6" },
+		{ "001", "33" }, { "011", "66" }, { "00000001", "12" }, { "0000000000000001", "6" },
 	};
 	struct fixture *f = *state;
 	uint64_t file = fixture_file(f, VAULT_ROOT_ID, "file");
