@@ -213,6 +213,8 @@ static uint64_t count_distinct(struct files *files)
 {
 	uint64_t n = 0;
 
+	if (files->n == 0)
+		return 0;	/* there may be no array */
 	qsort(files->ids, files->n, sizeof(*files->ids), compare_ids);
 	for (size_t i = 0; i < files->n; i++)
 		n += i == 0 || files->ids[i] != files->ids[i - 1];

@@ -1,7 +1,7 @@
 /* vault_internal.h - what store's modules share: the vault's parts, and who guards them.
  *
  * Lock order: an inode's lock (live.h), the metadata lock (db.lock), then one of the leaves: live table, chunk cache,
- * packs' writer, gate, worker queue. No lock is held across a pack read, a wait or a callback. */
+ * packs' writer, gate, worker queue, the tags' graph (tag_graph.h). No lock is held across a pack read, a wait or a callback. */
 #ifndef VAULTFS_VAULT_INTERNAL_H
 #define VAULTFS_VAULT_INTERNAL_H
 

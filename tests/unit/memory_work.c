@@ -116,6 +116,46 @@ static int do_tags(struct work *w)
 	return set(w, "user.xdg.tags", "Beach,dog,Summer/2024");
 }
 
+static int do_tag_add(struct work *w)
+{
+	return CHANGE(vault_file_tag_add(w->vault, w->file, "photo/2024"));
+}
+
+static int do_tag_rules(struct work *w)
+{
+	static const char aliases[] = "foto,pic";
+	int r = CHANGE(vault_tag_set_text(w->vault, "photo", VAULT_TAG_ALIASES, aliases, sizeof(aliases) - 1));
+
+	return r < 0 ? r : CHANGE(vault_tag_imply(w->vault, "beach", "holiday"));
+}
+
+static int do_tag_rename(struct work *w)
+{
+	return CHANGE(vault_tag_rename(w->vault, "photo", "picture"));
+}
+
+static int do_tag_list(struct work *w)
+{
+	struct vault_tags tags;
+	uint64_t *ids = NULL;
+	size_t n = 0;
+	int r = vault_tag_list(w->vault, NULL, VAULT_TAG_LIST_TREE | VAULT_TAG_LIST_FILES | VAULT_TAG_LIST_TOTALS, &tags);
+
+	if (r < 0)
+		return r;
+	r = tags.n == 7 && strcmp(tags.tags[4].name, "picture/2024") == 0 && tags.tags[3].n_total == 1 ? 0 : -EBADMSG;
+	vault_tags_release(&tags);
+	if (r == 0)
+		r = vault_tag_matching(w->vault, "foto", &ids, &n);
+	free(ids);
+	return r < 0 ? r : n == 2 ? 0 : -EBADMSG;
+}
+
+static int do_tag_remove(struct work *w)
+{
+	return CHANGE(vault_tag_remove(w->vault, "dog", VAULT_TAG_REMOVE_USED));
+}
+
 static int do_comment(struct work *w)
 {
 	return set(w, "user.xdg.comment", "a note");
@@ -304,6 +344,11 @@ const struct work_step work_steps[] = {
 	{ "write", do_write, true, false },
 	{ "set an attribute", do_xattr, true, false },
 	{ "set tags", do_tags, true, false },
+	{ "give one tag more", do_tag_add, true, false },
+	{ "set rules of tags", do_tag_rules, false, false },
+	{ "rename a tag", do_tag_rename, true, false },
+	{ "list tags", do_tag_list, false, false },
+	{ "remove a tag", do_tag_remove, true, false },
 	{ "sync", do_sync, false, true },
 	{ "search", do_search, false, false },
 	{ "read", do_read, false, false },
