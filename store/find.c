@@ -7,6 +7,7 @@
 #include "find_queries.h"
 #include "manifest.h"
 #include "log.h"
+#include "search.h"
 
 /* clang-format off */
 static const char *const sql[] = {
@@ -150,6 +151,14 @@ void find_close(struct find *find)
 	free(find);
 }
 
+/* Damage may be search.db's, which is then made anew: nobody else reads it as much. */
+static int look_at(const struct find *find, int r)
+{
+	if (r == -EBADMSG && find->context.has_search)
+		search_damaged(find->context.vault);
+	return r;
+}
+
 int find_test(struct find *find, uint64_t id, struct find_match *ret)
 {
 	int r;
@@ -158,7 +167,7 @@ int find_test(struct find *find, uint64_t id, struct find_match *ret)
 	bind_u64(find->test, 1, id);
 	r = db_step(find->context.db, find->test);
 	if (r <= 0)
-		return r;
+		return look_at(find, r);
 	*ret = (struct find_match){
 		.id = id,
 		.directory_id = column_u64(find->test, COLUMN_DIRECTORY),
@@ -186,7 +195,7 @@ int find_next(struct find *find, uint64_t most, struct find_match *ret)
 			return r;
 	}
 	find->ended = true;
-	return r < 0 ? r : 0;
+	return r < 0 ? look_at(find, r) : 0;
 }
 
 sqlite3_value *find_sort_value(struct find *find)

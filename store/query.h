@@ -97,72 +97,12 @@ bool query_names(const struct vault_query *query, enum query_key key);
 /* Whether one stands in it that search.db answers faster. */
 bool query_uses_search(const struct vault_query *query);
 
+/* Days since 1970-01-01 of a date of the Gregorian calendar. */
+int64_t query_day_of(int64_t year, int month, int day);
+
 static inline void auto_query_node(struct query_node **node)
 {
 	query_node_free(*node);
 }
-
-/* ---- between query_parse.c and query_value.c ---- */
-
-enum query_class {
-	QUERY_CLASS_WORDS,
-	QUERY_CLASS_GLOB,
-	QUERY_CLASS_EXT,
-	QUERY_CLASS_TAG,
-	QUERY_CLASS_PERSON,
-	QUERY_CLASS_KIND,
-	QUERY_CLASS_TYPE,
-	QUERY_CLASS_PATH,
-	QUERY_CLASS_HASH,
-	QUERY_CLASS_NUMBER, /* from here on: comparisons and ranges, never in quotes */
-	QUERY_CLASS_SIZE,
-	QUERY_CLASS_LENGTH,
-	QUERY_CLASS_PERCENT,
-	QUERY_CLASS_DAYS,
-	QUERY_CLASS_FLAG, /* is:favorite */
-};
-
-struct query_key_info {
-	const char *name;
-	enum query_key key;
-	enum query_class class;
-	bool list;    /* a,b: one or the other */
-	bool any;     /* '*' is understood */
-	int64_t most; /* of a number */
-	const char *example;
-};
-
-struct query_parser {
-	const char *text;
-	size_t size;
-	size_t at;
-	unsigned depth, n_terms;
-	size_t operator_at,
-		operator_size; /* the word or sign that wants an operand next; size 0: none does */
-	const struct query_key_info *group; /* inside KEY:( ), its key */
-	struct vault_query_error *error;
-	char unquoted[VAULT_QUERY_MAX];
-};
-
-/* Say what is wrong with `length` bytes at `offset`. Returns -EINVAL. */
-int query_fail(struct query_parser *parser, size_t offset, size_t length, const char *format, ...)
-	__attribute__((format(printf, 4, 5), cold));
-
-/* A value as it stands in the query. */
-struct query_raw {
-	size_t offset, length; /* in the query, with its quotes */
-	const char *text;      /* without them, and with escapes taken back; borrowed */
-	size_t size;
-	bool quoted;
-	bool prefix; /* a '*' behind the closing quote */
-	bool exact;  /* an '=' before the opening quote */
-};
-
-/* Fill `ret`, whose key is set, from a value.  -EINVAL (the parser's error says why); -ENOMEM (logged). */
-int query_value_read(struct query_parser *parser, const struct query_key_info *info,
-		     const struct query_raw *raw, struct query_term *ret);
-
-/* Days since 1970-01-01 of a date of the Gregorian calendar. */
-int64_t query_day_of(int64_t year, int month, int day);
 
 #endif

@@ -5,71 +5,15 @@
  *   not   = { "-" | "not" } item
  *   item  = "(" or ")" | KEY ":" value { "," value } | KEY ":(" or ")" | flag | word ["*"] | phrase ["*"]
  *
- * What values look like is for query_value.c. */
-#include "query.h"
+ * Which keys there are is for query_keys.c, what values look like for query_value.c. */
+#include "query_parser.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "log.h"
-
-/* The first of each key is its name in the canonical form. */
-static const struct query_key_info keys[] = {
-	{ "note", QUERY_NOTE, QUERY_CLASS_WORDS, .any = true, .example = "note:lighthouse" },
-	{ "name", QUERY_NAME, QUERY_CLASS_GLOB, .example = "name:*.jpg" },
-	{ "ext", QUERY_EXT, QUERY_CLASS_EXT, .list = true, .example = "ext:jpg,png" },
-	{ "tag", QUERY_TAG, QUERY_CLASS_TAG, .list = true, .any = true, .example = "tag:holiday/beach" },
-	{ "person", QUERY_PERSON, QUERY_CLASS_PERSON, .list = true, .any = true, .example = "person:anna" },
-	{ "kind", QUERY_KIND, QUERY_CLASS_KIND, .list = true, .any = true, .example = "kind:video" },
-	{ "type", QUERY_TYPE, QUERY_CLASS_TYPE, .list = true, .any = true, .example = "type:video/mp4" },
-	{ "in", QUERY_IN, QUERY_CLASS_PATH, .example = "in:Photos/Rome" },
-	{ "sha256", QUERY_SHA256, QUERY_CLASS_HASH, .any = true, .example = "sha256:9f86d081884c7d65" },
-	{ "size", QUERY_SIZE, QUERY_CLASS_SIZE, .example = "size:>1G" },
-	{ "length", QUERY_LENGTH, QUERY_CLASS_LENGTH, .any = true, .example = "length:>10m" },
-	{ "width", QUERY_WIDTH, QUERY_CLASS_NUMBER, .any = true, .most = INT32_MAX,
-	  .example = "width:>=1920" },
-	{ "height", QUERY_HEIGHT, QUERY_CLASS_NUMBER, .any = true, .most = INT32_MAX,
-	  .example = "height:720..1080" },
-	{ "rating", QUERY_RATING, QUERY_CLASS_NUMBER, .any = true, .most = 10, .example = "rating:>=8" },
-	{ "quality", QUERY_QUALITY, QUERY_CLASS_PERCENT, .any = true, .most = 100,
-	  .example = "quality:>=80" },
-	{ "date", QUERY_DATE, QUERY_CLASS_DAYS, .example = "date:2024-02..2024-03" },
-	{ "modified", QUERY_MODIFIED, QUERY_CLASS_DAYS, .example = "modified:week" },
-	{ "added", QUERY_ADDED, QUERY_CLASS_DAYS, .example = "added:today" },
-	{ "seen", QUERY_SEEN, QUERY_CLASS_DAYS, .any = true, .example = "seen:2024" },
-	{ "is", QUERY_N_KEYS, QUERY_CLASS_FLAG, .list = true, .example = "is:favorite" },
-	/* other names */
-	{ "filename", QUERY_NAME, QUERY_CLASS_GLOB, .example = "name:*.jpg" },
-	{ "mime", QUERY_TYPE, QUERY_CLASS_TYPE, .list = true, .any = true, .example = "type:video/mp4" },
-	{ "folder", QUERY_IN, QUERY_CLASS_PATH, .example = "in:Photos/Rome" },
-	{ "duration", QUERY_LENGTH, QUERY_CLASS_LENGTH, .any = true, .example = "length:>10m" },
-};
-#define N_KEYS (sizeof(keys) / sizeof(keys[0]))
-
-static const struct query_key_info words_key = { "", QUERY_WORDS, QUERY_CLASS_WORDS, .example = "beach" };
-
-static const struct {
-	const char *name;
-	enum query_key key;
-} flags[] = {
-	{ "favorite", QUERY_FAVORITE }, { "hidden", QUERY_HIDDEN },     { "seen", QUERY_SEEN },
-	{ "unseen", QUERY_UNSEEN },     { "untagged", QUERY_UNTAGGED }, { "favourite", QUERY_FAVORITE },
-};
-#define N_FLAGS (sizeof(flags) / sizeof(flags[0]))
-
-const char *query_key_name(enum query_key key)
-{
-	for (size_t i = 0; i < N_FLAGS; i++)
-		if (flags[i].key == key)
-			return flags[i].name;
-	for (size_t i = 0; i < N_KEYS; i++)
-		if (keys[i].key == key)
-			return keys[i].name;
-	return "";
-}
 
 int query_fail(struct query_parser *parser, size_t offset, size_t length, const char *format, ...)
 {
@@ -93,11 +37,6 @@ static bool is_space(char c)
 static bool is_letter(char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
 }
 
 static bool at_end(const struct query_parser *parser)
@@ -171,61 +110,6 @@ static int expect_boundary(struct query_parser *parser)
 	return query_fail(parser, parser->at, 1, "a space is missing here");
 }
 
-/* ---- keys ---- */
-
-static const struct query_key_info *key_find(const char *name, size_t size)
-{
-	for (size_t i = 0; i < N_KEYS; i++)
-		if (strlen(keys[i].name) == size && strncasecmp(keys[i].name, name, size) == 0)
-			return &keys[i];
-	return NULL;
-}
-
-/* How many letters differ, are missing or too many. Both are short. */
-static size_t distance(const char *a, size_t a_size, const char *b, size_t b_size)
-{
-	size_t row[24];
-
-	for (size_t j = 0; j <= b_size; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= a_size; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= b_size; j++) {
-			size_t change = diagonal + ((a[i - 1] | 0x20) != b[j - 1]);
-			size_t gap = 1 + (row[j] < row[j - 1] ? row[j] : row[j - 1]);
-
-			diagonal = row[j];
-			row[j] = change < gap ? change : gap;
-		}
-	}
-	return row[b_size];
-}
-
-static int key_unknown(struct query_parser *parser, size_t offset, size_t size)
-{
-	const char *best = NULL;
-	size_t least = 3;
-
-	for (size_t i = 0; size <= 16 && i < N_KEYS; i++) {
-		size_t n = distance(parser->text + offset, size, keys[i].name, strlen(keys[i].name));
-
-		if (n < least && n < size) {
-			least = n;
-			best = keys[i].name;
-		}
-	}
-	if (best)
-		return query_fail(parser, offset, size + 1,
-				  "no such key: did you mean %s: ? Put it in quotes to search for it as text",
-				  best);
-	return query_fail(
-		parser, offset, size + 1,
-		"no such key: there are tag, kind, type, ext, name, note, in, date, modified, added, size, length, "
-		"width, height, rating, quality, person, seen, sha256, is. Quotes make it text");
-}
-
 /* ---- values ---- */
 
 static int count_term(struct query_parser *parser, size_t offset, size_t length)
@@ -288,19 +172,9 @@ static int read_raw(struct query_parser *parser, const struct query_key_info *in
 	return 0;
 }
 
-static const char *flag_named(const struct query_raw *raw, enum query_key *ret)
-{
-	for (size_t i = 0; i < N_FLAGS; i++)
-		if (strlen(flags[i].name) == raw->size && memcmp(flags[i].name, raw->text, raw->size) == 0) {
-			*ret = flags[i].key;
-			return flags[i].name;
-		}
-	return NULL;
-}
-
 static int flag_read(struct query_parser *parser, const struct query_raw *raw, struct query_term *ret)
 {
-	if (!flag_named(raw, &ret->key))
+	if (!query_flag_find(raw->text, raw->size, &ret->key))
 		return query_fail(parser, raw->offset, raw->length,
 				  "a file is favorite, hidden, seen, unseen or untagged");
 	ret->text = strdup("");
@@ -411,11 +285,11 @@ static int parse_parentheses(struct query_parser *parser, struct query_node **re
 
 static int parse_keyed(struct query_parser *parser, size_t key_size, struct query_node **ret)
 {
-	const struct query_key_info *info = key_find(parser->text + parser->at, key_size);
+	const struct query_key_info *info = query_key_find(parser->text + parser->at, key_size);
 	int r;
 
 	if (!info)
-		return key_unknown(parser, parser->at, key_size);
+		return query_key_unknown(parser, parser->at, key_size);
 	if (parser->group)
 		return query_fail(parser, parser->at, key_size + 1,
 				  "%s: cannot stand inside %s:( ): close the parentheses before it",
@@ -474,21 +348,22 @@ static int parse_plain(struct query_parser *parser, struct query_node **ret)
 	int r;
 
 	if (is_letter(peek(parser, parser->at)))
-		while (key_size < size && (is_letter(raw.text[key_size]) || is_digit(raw.text[key_size])))
+		while (key_size < size &&
+		       (is_letter(raw.text[key_size]) || query_is_digit(raw.text[key_size])))
 			key_size++;
 	behind = key_size < size ? raw.text[key_size] : ' ';
-	if (behind == ':' && key_size > 0 && (!parser->group || key_find(raw.text, key_size)))
+	if (behind == ':' && key_size > 0 && (!parser->group || query_key_find(raw.text, key_size)))
 		return parse_keyed(parser, key_size, ret);
 	if (parser->group)
 		return parse_values(parser, parser->group, ret);
-	if ((behind == '<' || behind == '>' || behind == '=') && key_find(raw.text, key_size))
+	if ((behind == '<' || behind == '>' || behind == '=') && query_key_find(raw.text, key_size))
 		return query_fail(parser, parser->at + key_size, 1, "a ':' is missing before '%c', as in %s",
-				  behind, key_find(raw.text, key_size)->example);
+				  behind, query_key_find(raw.text, key_size)->example);
 	r = check_signs(parser, size);
 	if (r < 0)
 		return r;
-	return flag_named(&raw, &flag) ? parse_flag(parser, size, flag, ret)
-				       : parse_values(parser, &words_key, ret);
+	return query_flag_find(raw.text, raw.size, &flag) ? parse_flag(parser, size, flag, ret)
+							  : parse_values(parser, &query_words_key, ret);
 }
 
 /* Is there something here that an operator can work on? */
@@ -575,7 +450,7 @@ static int parse_not(struct query_parser *parser, struct query_node **ret)
 	if (parser->text[parser->at] == '(')
 		r = parse_parentheses(parser, &node);
 	else if (parser->text[parser->at] == '"')
-		r = parse_values(parser, parser->group ? parser->group : &words_key, &node);
+		r = parse_values(parser, parser->group ? parser->group : &query_words_key, &node);
 	else
 		r = parse_plain(parser, &node);
 	parser->operator_size = 0;

@@ -22,10 +22,10 @@
 
 struct query_context {
 	struct vault *vault;
-	struct db *db;   /* its lock is held where it is the vault's own */
+	struct db *db;        /* its lock is held where it is the vault's own */
 	bool has_search;      /* search.db is attached to it */
 	bool search_complete; /* and knows all that this connection sees: what it does not find is not there */
-	uint64_t below;  /* only files in this directory and below it; 0: all */
+	uint64_t below;       /* only files in this directory and below it; 0: all */
 };
 
 /* Append what makes `node` true of a file; NULL is true.
@@ -44,7 +44,7 @@ struct query_plan {
 };
 int query_plan(const struct query_context *context, const struct vault_query *query, struct query_plan *ret);
 
-/* ---- between query_sql.c and query_plan.c ---- */
+/* ---- between query_sql.c, query_match.c and query_plan.c ---- */
 
 struct id_list {
 	uint64_t *ids;
@@ -62,9 +62,12 @@ int query_tags_matching(const struct query_context *context, const char *name, s
 /* The directories at `path`, whatever the case of their names. */
 int query_directories_at(const struct query_context *context, const char *path, struct id_list *ret);
 
-/* The full-text expression of a tree of words, malloc'ed; NULL without an error where it is not only words.  -ENOMEM. */
-int query_match_text(const struct query_node *const *nodes, size_t n, char **ret);
+/* Can full-text search answer all of it? A not only beside something that is looked for. */
 bool query_is_words(const struct query_node *node);
+
+/* The full-text expression for all of these, each of which is words or a not of words, and one not a not. malloc'ed.
+ * -ENOMEM (logged). */
+int query_match_text(const struct query_node *const *nodes, size_t n, char **ret);
 
 /* Folded, as full-text tables and conditions want it: malloc'ed, NULL without memory (logged). */
 char *query_folded(const char *text);
