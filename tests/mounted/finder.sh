@@ -72,6 +72,19 @@ run "$VAULTFS" tag --import-finder "$MNT/a" "$MNT/other/outside"
 expect_equal "again, there is only the new one" "$OUT" "1 of 17 files given tags"
 expect_equal "one file alone" "$(tags "$MNT/other/outside")" "not asked for|"
 
+part "colors"
+if [[ -d $MNT/.views/tags ]]; then
+  color() { getfattr --absolute-names --only-values -n user.vaultfs.color "$MNT/.views/tags/$1" 2>/dev/null; }
+  expect_equal "the Finder's red" "$(color Red)" red
+  expect_equal "below another tag" "$(color work/home)" blue
+  expect_equal "none" "$(color 'Two words')" ""
+  expect "another color" setfattr -n user.vaultfs.color -v green "$MNT/.views/tags/Red"
+  expect "import again" "$VAULTFS" tag --import-finder "$MNT/a" >/dev/null
+  expect_equal "is left" "$(color Red)" green
+else
+  skip_line "no tag folders here"
+fi
+
 part "what is no list of tags"
 finder "$MNT/a/dict" "$PLAIN" '{"a": 1}'
 finder "$MNT/a/number" "$PLAIN" '["before", 7, "after"]'
