@@ -26,6 +26,7 @@ enum {
 	Q_DONE,
 	Q_AGAIN,
 	Q_RECOVER,
+	Q_OPEN,
 	Q_FORGET,
 	Q_QUEUE,
 	Q_RETRY,
@@ -45,7 +46,9 @@ static const char *const sql[] = {
 	[Q_DONE] = "DELETE FROM jobs WHERE id = ?1 AND state = 'running'",
 	[Q_AGAIN] = "UPDATE jobs SET id = " PLACE_AT_END ", state = iif(?2 >= ?4, 'failed', 'waiting'), progress = 0, "
 		    "attempts = ?2, error = ?3 WHERE id = ?1 AND state = 'running'",
-	[Q_RECOVER] = "UPDATE jobs SET state = 'waiting', progress = 0 WHERE kind = 'index' AND state = 'running'",
+	[Q_RECOVER] = "UPDATE jobs SET state = 'waiting', progress = 0 WHERE kind = 'index' AND state IN ('running', 'open')",
+	[Q_OPEN] = "INSERT INTO jobs (kind, inode_id, state, queued) VALUES ('index', ?1, 'open', ?2) "
+		   "ON CONFLICT (kind, inode_id) WHERE kind <> 'paths' DO NOTHING",
 	[Q_FORGET] = "DELETE FROM jobs WHERE kind = 'index' AND inode_id = ?1",
 	[Q_QUEUE] = "INSERT INTO jobs (kind, inode_id, state, queued) SELECT 'index', i.id, 'waiting', 0 FROM inodes i "
 		    "WHERE i.id = ?1 AND i.mode & 61440 = 32768 AND i.nlink > 0 "
@@ -95,6 +98,15 @@ int jobs_recover_locked(struct vault *vault)
 	int64_t n = run_for(vault, Q_RECOVER, 0);
 
 	return n < 0 ? (int)n : 0;
+}
+
+int jobs_note_open_locked(struct vault *vault, uint64_t id)
+{
+	AUTO(query) sqlite3_stmt *note = query(vault, Q_OPEN);
+
+	bind_u64(note, 1, id);
+	bind_u64(note, 2, vault->state.commit + 1);
+	return db_run(&vault->db, note);
 }
 
 int jobs_forget_locked(struct vault *vault, uint64_t id)

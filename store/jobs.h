@@ -8,8 +8,12 @@
 
 #include "vault_internal.h"
 
-/* Nobody does what was being done: all of it waits again. */
+/* Nobody does what was being done, and no file is open: all of it waits. */
 int jobs_recover_locked(struct vault *vault);
+
+/* The open transaction has bytes of a file that is still open: its job begins to wait when it is closed, or, if the process
+ * ends before that, when the vault is opened. */
+int jobs_note_open_locked(struct vault *vault, uint64_t id);
 
 /* Remove the job of an inode that goes. */
 int jobs_forget_locked(struct vault *vault, uint64_t id);

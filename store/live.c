@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "inodes.h"
+#include "jobs.h"
 #include "live_internal.h"
 
 #define N_BUCKETS_FIRST 256u
@@ -476,16 +477,19 @@ static int write_back_locked(struct vault *vault, struct live_inode *inode)
 {
 	struct live_table *table = vault->live;
 	struct inode row;
-	bool dirty;
+	bool dirty, open;
 	int r;
 
 	(void)pthread_mutex_lock(&table->lock);
 	dirty = has_dirty_attributes(inode);
+	open = inode->n_handles > 0;
 	(void)pthread_mutex_unlock(&table->lock);
 	if (!dirty)
 		return 0;
 	r = inode_get_locked(vault, inode->id, &row);
-	return r < 0 ? r : inode_put_locked(vault, &row.attr);
+	if (r == 0)
+		r = inode_put_locked(vault, &row.attr);
+	return r == 0 && open ? jobs_note_open_locked(vault, inode->id) : r;
 }
 
 /* One inode of live_flush_locked(). One that still has bytes to drain stays on the list: its last handle was closed

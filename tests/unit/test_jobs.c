@@ -256,6 +256,34 @@ static void jobs__outlive_closing_and_a_rebuild(void **state)
 	assert_no_more(f);
 }
 
+static void jobs__of_files_that_are_open_wait_for_their_end(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t a = fixture_file(f, VAULT_ROOT_ID, "a");
+	struct vault_file *file = NULL;
+	struct vault_job job = { 0 };
+	struct vault *copy = NULL;
+	char command[1300], path[400];
+
+	assert_int_equal(vault_file_open(f->vault, a, &file), 0);
+	assert_int_equal(CHANGE(f, vault_write(file, 0, "bytes", 5, 0)), 0);
+	assert_int_equal(vault_sync(f->vault), 0);
+	assert_no_more(f);
+	/* The process ends: whoever opens the vault next finds it. */
+	(void)snprintf(path, sizeof(path), "%s/copy.vault", f->directory);
+	(void)snprintf(command, sizeof(command), "cp -a '%s' '%s'", f->path, path);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(vault_open(path, NULL, &copy), 0);
+	assert_int_equal(vault_jobs_any(copy), 1);
+	assert_int_equal(vault_close(copy), 0);
+	/* It does not: the file is closed. */
+	vault_file_close(file);
+	assert_int_equal(vault_sync(f->vault), 0);
+	job = claim(f, a);
+	assert_int_equal(CHANGE(f, vault_job_done(f->vault, &job)), 1);
+	assert_no_more(f);
+}
+
 static void content__is_the_same_until_bytes_change(void **state)
 {
 	struct fixture *f = *state;
@@ -323,6 +351,7 @@ int main(void)
 		FIXTURE_TEST(jobs__can_be_asked_for_and_tell_who_follows),
 		FIXTURE_TEST(jobs__of_files_that_go_go_with_them),
 		FIXTURE_TEST(jobs__outlive_closing_and_a_rebuild),
+		FIXTURE_TEST(jobs__of_files_that_are_open_wait_for_their_end),
 		FIXTURE_TEST(content__is_the_same_until_bytes_change),
 		cmocka_unit_test(sums__are_those_of_the_bytes),
 		FIXTURE_TEST(activity__is_what_is_asked_for),
