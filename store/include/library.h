@@ -343,8 +343,8 @@ struct vault_found {
 
 /* Call `emit` for each regular file that matches, until it returns non-zero, which is then returned. Shown are files with a
  * name outside the trash that are not hidden, unless the query names `hidden`, or a folder of the trash with in:. What was
- * changed before the call shows; for that it may wait for a commit: not for a thread that answers requests. No lock is
- * held meanwhile, but one of a few connections: `emit` does not search itself. `options` may be NULL.
+ * changed before the call shows; for that it may wait for a commit: not inside a change, nor for a thread that answers
+ * requests. No lock is held meanwhile, but one of a few connections: `emit` does not search itself. `options` may be NULL.
  *   Errors  -EAGAIN the query needs what is not there now (logged); -ENOMEM; of the disk. All logged. */
 int vault_find(struct vault *vault, const struct vault_query *query, const struct vault_find_options *options,
 	       int (*emit)(void *context, const struct vault_found *found), void *context);
