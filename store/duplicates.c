@@ -17,16 +17,17 @@
 
 struct run {
 	uint8_t hash[HASH_SIZE];
-	uint64_t *ids; /* of files that a query for everything shows */
+	uint64_t *ids; /* of files that a query for everything shows, and their paths */
+	char **paths;
 	size_t n, room;
 	unsigned digits; /* that the sum before has in common with it */
 	bool any;
 };
 
 struct search {
+	struct query_context connection;
 	struct find *test;
-	struct db *db;
-	struct run run; /* the sum that is being gone through */
+	struct run *run; /* the sum that is being gone through */
 	int (*emit)(void *context, const struct vault_duplicates *group);
 	void *context;
 };
@@ -40,28 +41,55 @@ static unsigned common_digits(const uint8_t *a, const uint8_t *b)
 	return 2 * n + (n < HASH_SIZE && a[n] >> 4 == b[n] >> 4);
 }
 
-static int add(struct run *run, uint64_t id)
+static void forget_paths(struct run *run)
 {
-	if (run->n == run->room) {
-		const size_t room = 2 * run->room + 16;
-		uint64_t *ids = reallocarray(run->ids, room, sizeof(*ids));
+	while (run->n > 0)
+		free(run->paths[--run->n]);
+}
 
-		if (!ids)
-			return log_err(-ENOMEM, "no memory for files of the same bytes");
+static void auto_run(struct run *run)
+{
+	forget_paths(run);
+	free(run->paths);
+	free(run->ids);
+}
+
+static int make_room(struct run *run)
+{
+	const size_t room = 2 * run->room + 16;
+	uint64_t *ids = reallocarray(run->ids, room, sizeof(*ids));
+	char **paths;
+
+	if (ids)
 		run->ids = ids;
-		run->room = room;
-	}
-	run->ids[run->n++] = id;
+	paths = ids ? reallocarray(run->paths, room, sizeof(*paths)) : NULL;
+	if (!paths)
+		return log_err(-ENOMEM, "no memory for files of the same bytes");
+	run->paths = paths;
+	run->room = room;
 	return 0;
+}
+
+static int add(const struct query_context *connection, struct run *run, const struct find_match *match)
+{
+	int r = run->n == run->room ? make_room(run) : 0;
+
+	if (r < 0)
+		return r;
+	run->ids[run->n] = match->id;
+	run->paths[run->n] = NULL;
+	r = find_path(connection, match, &run->paths[run->n]);
+	run->n += r == 0;
+	return r;
 }
 
 static int size_of(struct search *search, uint64_t id, uint64_t *ret)
 {
-	AUTO(query) sqlite3_stmt *size = db_query(search->db, DB_SET_listing, LISTING_SIZE);
+	AUTO(query) sqlite3_stmt *size = db_query(search->connection.db, DB_SET_listing, LISTING_SIZE);
 	int r;
 
 	bind_u64(size, 1, id);
-	r = db_step(search->db, size);
+	r = db_step(search->connection.db, size);
 	*ret = r == 1 ? column_u64(size, 0) : 0;
 	return r < 0 ? r : 0;
 }
@@ -69,11 +97,15 @@ static int size_of(struct search *search, uint64_t id, uint64_t *ret)
 /* `common`: digits that the next sum has in common with the run's. */
 static int emit_run(struct search *search, unsigned common)
 {
-	struct run *run = &search->run;
+	struct run *run = search->run;
 	const unsigned shared = common > run->digits ? common : run->digits;
 	const unsigned digits = shared < DIGITS_LEAST ? DIGITS_LEAST : shared + 1;
 	char name[2 * HASH_SIZE + 1];
-	struct vault_duplicates group = { .name = name, .sha256 = run->hash, .ids = run->ids, .n = run->n };
+	struct vault_duplicates group = { .name = name,
+					  .sha256 = run->hash,
+					  .ids = run->ids,
+					  .n = run->n,
+					  .paths = (const char *const *)run->paths };
 	int r;
 
 	if (run->n < 2)
@@ -87,24 +119,24 @@ static int emit_run(struct search *search, unsigned common)
 
 static int next_hash(struct search *search, const uint8_t *hash)
 {
-	struct run *run = &search->run;
+	struct run *run = search->run;
 	const unsigned common = run->any ? common_digits(run->hash, hash) : 0;
 	int r = run->any ? emit_run(search, common) : 0;
 
 	memcpy(run->hash, hash, HASH_SIZE);
 	run->digits = common;
 	run->any = true;
-	run->n = 0;
+	forget_paths(run);
 	return r;
 }
 
 static int go_through(struct search *search)
 {
-	AUTO(query) sqlite3_stmt *all = db_query(search->db, DB_SET_listing, LISTING_HASHES);
-	struct run *run = &search->run;
+	AUTO(query) sqlite3_stmt *all = db_query(search->connection.db, DB_SET_listing, LISTING_HASHES);
+	struct run *run = search->run;
 	int r;
 
-	while ((r = db_step(search->db, all)) == 1) {
+	while ((r = db_step(search->connection.db, all)) == 1) {
 		const uint8_t *hash = sqlite3_column_blob(all, 0);
 		const uint64_t id = column_u64(all, 1);
 		struct find_match match;
@@ -116,7 +148,7 @@ static int go_through(struct search *search)
 		if (r >= 0 && sqlite3_column_int(all, 2)) {
 			r = find_test(search->test, id, &match);
 			if (r == 1)
-				r = add(run, id);
+				r = add(&search->connection, run, &match);
 		}
 		if (r < 0)
 			return r;
@@ -130,18 +162,16 @@ int vault_duplicates(struct vault *vault, int (*emit)(void *context, const struc
 	AUTO(reader) struct reader *reader = NULL;
 	AUTO(find) struct find *test = NULL;
 	const struct vault_query everything = { .root = NULL };
-	struct search search = { .emit = emit, .context = context };
-	struct query_context connection;
+	AUTO(run) struct run run = { .n = 0 };
+	struct search search = { .run = &run, .emit = emit, .context = context };
 	int r = reader_get_for(vault, NULL, &reader);
 
 	if (r < 0)
 		return r;
-	connection = reader_context(reader);
-	search.db = &reader->db;
-	r = find_open_test(&connection, &everything, &test);
+	search.connection = reader_context(reader);
+	r = find_open_test(&search.connection, &everything, &test);
 	search.test = test;
 	if (r == 0)
 		r = go_through(&search);
-	free(search.run.ids);
 	return r;
 }

@@ -30,6 +30,9 @@ int find_test(struct find *find, uint64_t id, struct find_match *ret);
 /* The next match, of a lower id than the one before; the first is at most `most`.  1 and *ret; 0 the end. */
 int find_next(struct find *find, uint64_t most, struct find_match *ret);
 
+/* The path of a match from the root, in place of *path, which is freed.  -ENOMEM (logged); as db_step(). */
+int find_path(const struct query_context *context, const struct find_match *match, char **path);
+
 /* Owned by the find, until the next call. */
 sqlite3_value *find_sort_value(struct find *find);
 

@@ -192,20 +192,20 @@ static int add_directories(struct db *db, uint64_t id, char **path)
 	return 0;
 }
 
-static int read_path(struct details *details, const struct find_match *match)
+int find_path(const struct query_context *context, const struct find_match *match, char **path)
 {
-	struct db *db = details->context->db;
+	struct db *db = context->db;
 	AUTO(query) sqlite3_stmt *directory = db_query(db, DB_SET_find, FIND_DIRECTORY_PATH);
-	const char *path;
+	const char *above;
 	int r;
 
 	bind_u64(directory, 1, match->directory_id);
 	r = db_step(db, directory);
 	if (r < 0)
 		return r;
-	path = r == 1 ? (const char *)sqlite3_column_text(directory, 0) : NULL;
-	r = join(path ? path : "", match->name, &details->path);
-	return r < 0 || path ? r : add_directories(db, match->directory_id, &details->path);
+	above = r == 1 ? (const char *)sqlite3_column_text(directory, 0) : NULL;
+	r = join(above ? above : "", match->name, path);
+	return r < 0 || above ? r : add_directories(db, match->directory_id, path);
 }
 
 static int add_tag(struct details *details, const char *name)
@@ -309,7 +309,7 @@ static int emit_match(struct details *details, const struct find_match *match,
 	r = db_step(db, row);
 	if (r <= 0)
 		return r;
-	r = read_path(details, match);
+	r = find_path(details->context, match, &details->path);
 	if (r == 0)
 		r = read_tags(details, match->id);
 	if (r < 0)

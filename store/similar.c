@@ -21,12 +21,17 @@ struct shared {
 	uint64_t manifest_id, there; /* and in that manifest */
 };
 
+/* How much a file shares; while all are gone through, by the manifest's id. */
+struct closeness {
+	uint64_t id, shared_bytes;
+};
+
 struct search {
-	uint64_t manifest_id;       /* of the file */
-	struct shared *places;      /* by hash of the chunk's id */
-	size_t n_places;            /* a power of two */
-	uint64_t n_left;            /* references of others that were not met yet */
-	struct vault_similar *best; /* a heap, the least on top; `id` is a manifest's */
+	uint64_t manifest_id;   /* of the file */
+	struct shared *places;  /* by hash of the chunk's id */
+	size_t n_places;        /* a power of two */
+	uint64_t n_left;        /* references of others that were not met yet */
+	struct closeness *best; /* a heap, the least on top */
 	size_t n_best;
 };
 
@@ -72,20 +77,20 @@ static int read_chunks(struct reader *reader, uint64_t id, struct search *ret)
 
 /* ---- the best ---- */
 
-static bool is_less(const struct vault_similar *a, const struct vault_similar *b)
+static bool is_less(const struct closeness *a, const struct closeness *b)
 {
 	return a->shared_bytes != b->shared_bytes ? a->shared_bytes < b->shared_bytes : a->id > b->id;
 }
 
-static void swap(struct vault_similar *a, struct vault_similar *b)
+static void swap(struct closeness *a, struct closeness *b)
 {
-	const struct vault_similar kept = *a;
+	const struct closeness kept = *a;
 
 	*a = *b;
 	*b = kept;
 }
 
-static void sift_down(struct vault_similar *heap, size_t n, size_t at)
+static void sift_down(struct closeness *heap, size_t n, size_t at)
 {
 	for (;;) {
 		size_t least = at;
@@ -102,8 +107,8 @@ static void sift_down(struct vault_similar *heap, size_t n, size_t at)
 
 static void keep_best(struct search *search, uint64_t manifest_id, uint64_t bytes)
 {
-	const struct vault_similar found = { .id = manifest_id, .shared_bytes = bytes };
-	struct vault_similar *best = search->best;
+	const struct closeness found = { .id = manifest_id, .shared_bytes = bytes };
+	struct closeness *best = search->best;
 
 	if (bytes == 0)
 		return;
@@ -163,7 +168,7 @@ static int compare_all(struct reader *reader, struct search *search)
 
 static int compare_manifests(const void *a, const void *b)
 {
-	const struct vault_similar *one = a, *two = b;
+	const struct closeness *one = a, *two = b;
 
 	return one->id < two->id ? -1 : one->id > two->id;
 }
@@ -177,7 +182,7 @@ static int compare_closeness(const void *a, const void *b)
 static int find_files(struct reader *reader, struct search *search)
 {
 	AUTO(query) sqlite3_stmt *files = db_query(&reader->db, DB_SET_listing, LISTING_FILES);
-	AUTO(free) struct vault_similar *found = calloc(search->n_best + 1, sizeof(*found));
+	AUTO(free) struct closeness *found = calloc(search->n_best + 1, sizeof(*found));
 	size_t n_found = 0;
 	int r = 1;
 
@@ -185,13 +190,12 @@ static int find_files(struct reader *reader, struct search *search)
 		return log_err(-ENOMEM, "no memory to compare files");
 	qsort(search->best, search->n_best, sizeof(search->best[0]), compare_manifests);
 	while (n_found < search->n_best && (r = db_step(&reader->db, files)) == 1) {
-		const struct vault_similar wanted = { .id = column_u64(files, 1) };
-		const struct vault_similar *match =
+		const struct closeness wanted = { .id = column_u64(files, 1) };
+		const struct closeness *match =
 			bsearch(&wanted, search->best, search->n_best, sizeof(wanted), compare_manifests);
 
 		if (match)
-			found[n_found++] =
-				(struct vault_similar){ column_u64(files, 0), match->shared_bytes };
+			found[n_found++] = (struct closeness){ column_u64(files, 0), match->shared_bytes };
 	}
 	for (size_t i = 0; i < n_found; i++)
 		search->best[i] = found[i];
@@ -201,7 +205,7 @@ static int find_files(struct reader *reader, struct search *search)
 }
 
 /* Into `ret`, the closest first: how many. Names are not looked at. */
-static int find_all(struct reader *reader, uint64_t id, struct vault_similar *ret)
+static int find_all(struct reader *reader, uint64_t id, struct closeness *ret)
 {
 	AUTO(search) struct search search = { .best = ret };
 	int r = read_chunks(reader, id, &search);
@@ -217,7 +221,7 @@ int similar_each(struct reader *reader, uint64_t id,
 		 int (*emit)(void *context, const struct find_match *match, uint64_t shared_bytes),
 		 void *context)
 {
-	AUTO(free) struct vault_similar *all = calloc(SIMILAR_MAX, sizeof(*all));
+	AUTO(free) struct closeness *all = calloc(SIMILAR_MAX, sizeof(*all));
 	AUTO(find) struct find *test = NULL;
 	const struct query_context connection = reader_context(reader);
 	const struct vault_query everything = { .root = NULL };
@@ -234,27 +238,38 @@ int similar_each(struct reader *reader, uint64_t id,
 	return r;
 }
 
-struct similar_list {
-	struct vault_similar *all;
-	size_t n, room;
+struct telling {
+	struct reader *reader;
+	int (*emit)(void *context, const struct vault_similar *similar);
+	void *context;
 };
 
-static int add_similar(void *context, const struct find_match *match, uint64_t shared_bytes)
+static int tell(void *context, const struct find_match *match, uint64_t shared_bytes)
 {
-	struct similar_list *list = context;
+	const struct telling *telling = context;
+	AUTO(query) sqlite3_stmt *size = db_query(&telling->reader->db, DB_SET_listing, LISTING_SIZE);
+	AUTO(free) char *path = NULL;
+	const struct query_context connection = reader_context(telling->reader);
+	struct vault_similar similar = { .id = match->id, .shared_bytes = shared_bytes };
+	int r = find_path(&connection, match, &path);
 
-	if (list->n < list->room)
-		list->all[list->n++] = (struct vault_similar){ match->id, shared_bytes };
-	return 0;
+	bind_u64(size, 1, match->id);
+	if (r == 0)
+		r = db_step(&telling->reader->db, size);
+	if (r <= 0)
+		return r;
+	similar.size = column_u64(size, 0);
+	similar.path = path;
+	return telling->emit(telling->context, &similar);
 }
 
-int vault_similar(struct vault *vault, uint64_t id, struct vault_similar *ret, size_t n)
+int vault_similar(struct vault *vault, uint64_t id,
+		  int (*emit)(void *context, const struct vault_similar *similar), void *context)
 {
-	struct similar_list list = { .all = ret, .room = n };
 	AUTO(reader) struct reader *reader = NULL;
+	struct telling telling = { .emit = emit, .context = context };
 	int r = reader_get_for(vault, NULL, &reader);
 
-	if (r == 0)
-		r = similar_each(reader, id, add_similar, &list);
-	return r < 0 ? r : (int)list.n;
+	telling.reader = reader;
+	return r < 0 ? r : similar_each(reader, id, tell, &telling);
 }

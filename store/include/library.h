@@ -430,21 +430,25 @@ struct vault_tag_folder {
 int vault_listing_tags(struct vault_listing *listing, const char *const *used, size_t n_used,
 		       int (*emit)(void *context, const struct vault_tag_folder *folder), void *context);
 
-/* A file, and how much of what it holds another one does too. */
+/* A file that has chunks of another one. Borrowed during the call. */
 struct vault_similar {
-	uint64_t id;
+	uint64_t id, size;
 	uint64_t shared_bytes;	/* of content, before compression */
+	const char *path;	/* that it is shown under */
 };
 
-/* Files that share chunks with file `id`, the closest first, up to `n` of at most 1,000; those that no query for everything
- * finds are left out. May take as long as reading all extents, and wait for a commit. Returns how many. */
-int vault_similar(struct vault *vault, uint64_t id, struct vault_similar *ret, size_t n);
+/* Tell of the files that share chunks with file `id`, the closest first, 1,000 at most; those that no query for everything finds
+ * are left out. What `emit` returns non-zero ends it, and is returned; it must not search itself. May take as long as reading
+ * all extents, and wait for a commit. */
+int vault_similar(struct vault *vault, uint64_t id, int (*emit)(void *context, const struct vault_similar *similar),
+		  void *context);
 
 /* Files of the same bytes: two or more that a query for everything finds. Borrowed during the call. */
 struct vault_duplicates {
 	const char *name;	/* the first digits of their SHA-256: 8, or as many more as no other file's starts with */
 	const uint8_t *sha256;	/* 32 bytes */
 	const uint64_t *ids;	/* ascending */
+	const char *const *paths;	/* that they are shown under */
 	size_t n;
 	uint64_t size;		/* bytes of each */
 };

@@ -199,10 +199,14 @@ static void directories__take_their_files_along(void **state)
 	(void)fixture_file(f, fixture_directory(f, from, "below"), "a");
 	assert_string_equal(refreshed(all), "a");
 	assert_string_equal(refreshed(in), "");
-	assert_int_equal(CHANGE(f, vault_rename(f->vault, VAULT_ROOT_ID, "from", VAULT_ROOT_ID, "to", 0, &replaced)), 0);
+	assert_int_equal(
+		CHANGE(f, vault_rename(f->vault, VAULT_ROOT_ID, "from", VAULT_ROOT_ID, "to", 0, &replaced)),
+		0);
 	assert_string_equal(refreshed(all), "a");
 	assert_string_equal(refreshed(in), "a");
-	assert_int_equal(CHANGE(f, vault_rename(f->vault, VAULT_ROOT_ID, "to", VAULT_ROOT_ID, ".Trash", 0, &replaced)), 0);
+	assert_int_equal(
+		CHANGE(f, vault_rename(f->vault, VAULT_ROOT_ID, "to", VAULT_ROOT_ID, ".Trash", 0, &replaced)),
+		0);
 	assert_string_equal(refreshed(all), "");
 	assert_string_equal(refreshed(in), "");
 }
@@ -329,6 +333,23 @@ static void write_random(struct fixture *f, uint64_t id, uint64_t offset, size_t
 
 #define MIB (1u << 20)
 
+struct shares {
+	uint64_t ids[8], bytes[8];
+	size_t n;
+};
+
+static int note_similar(void *context, const struct vault_similar *similar)
+{
+	struct shares *shares = context;
+
+	assert_true(shares->n < 8);
+	assert_int_equal(similar->size, 8 * MIB);
+	assert_true(strcmp(similar->path, "same") == 0 || strcmp(similar->path, "half") == 0);
+	shares->ids[shares->n] = similar->id;
+	shares->bytes[shares->n++] = similar->shared_bytes;
+	return 0;
+}
+
 static void similar__closest_first(void **state)
 {
 	struct fixture *f = *state;
@@ -336,22 +357,24 @@ static void similar__closest_first(void **state)
 	const uint64_t a = fixture_file(f, VAULT_ROOT_ID, "a"), half = fixture_file(f, VAULT_ROOT_ID, "half"),
 		       same = fixture_file(f, VAULT_ROOT_ID, "same"),
 		       other = fixture_file(f, VAULT_ROOT_ID, "other");
-	struct vault_similar found[8];
+	struct shares found = { .n = 0 };
+	const struct shares none = { .n = 0 };
 
 	write_random(f, a, 0, 8 * MIB, 1);
 	write_random(f, half, 0, 4 * MIB, 1);
 	write_random(f, half, 4 * MIB, 4 * MIB, 2);
 	write_random(f, same, 0, 8 * MIB, 1);
 	write_random(f, other, 0, 8 * MIB, 3);
-	assert_int_equal(vault_similar(f->vault, a, found, 8), 2);
-	assert_int_equal(found[0].id, same);
-	assert_int_equal(found[0].shared_bytes, 8 * MIB);
-	assert_int_equal(found[1].id, half);
-	assert_in_range(found[1].shared_bytes, 2 * MIB, 4 * MIB);
-	assert_int_equal(vault_similar(f->vault, a, found, 1), 1);
-	assert_int_equal(found[0].id, same);
-	assert_int_equal(vault_similar(f->vault, other, found, 8), 0);
-	assert_int_equal(vault_similar(f->vault, 4711, found, 8), 0);
+	assert_int_equal(vault_similar(f->vault, a, note_similar, &found), 0);
+	assert_int_equal(found.n, 2);
+	assert_int_equal(found.ids[0], same);
+	assert_int_equal(found.bytes[0], 8 * MIB);
+	assert_int_equal(found.ids[1], half);
+	assert_in_range(found.bytes[1], 2 * MIB, 4 * MIB);
+	found = none;
+	assert_int_equal(vault_similar(f->vault, other, note_similar, &found), 0);
+	assert_int_equal(vault_similar(f->vault, 4711, note_similar, &found), 0);
+	assert_int_equal(found.n, 0);
 
 	assert_int_equal(vault_listing_new_similar(f->vault, a, &listing), 0);
 	assert_string_equal(refreshed(listing), "same half");
