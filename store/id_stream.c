@@ -6,8 +6,10 @@
 
 #include "log.h"
 
+enum stream_kind { STREAM_SELECT, STREAM_ANY, STREAM_EACH };
+
 struct id_stream {
-	enum { STREAM_SELECT, STREAM_ANY, STREAM_EACH } kind;
+	enum stream_kind kind;
 	struct db *db;
 	sqlite3_stmt *statement; /* of a select */
 	unsigned seek;
@@ -17,7 +19,7 @@ struct id_stream {
 	size_t n_parts, room;
 };
 
-static int stream_new(struct db *db, int kind, struct id_stream **ret)
+static int stream_new(struct db *db, enum stream_kind kind, struct id_stream **ret)
 {
 	struct id_stream *stream = calloc(1, sizeof(*stream));
 

@@ -10,8 +10,10 @@
 
 #define FIRST_VALUE 2
 
+enum value_kind { VALUE_NUMBER, VALUE_TEXT, VALUE_BLOB };
+
 struct sql_value {
-	enum { VALUE_NUMBER, VALUE_TEXT, VALUE_BLOB } kind;
+	enum value_kind kind;
 	int64_t number;
 	void *bytes;
 	size_t size;
@@ -72,7 +74,7 @@ void sql_add_number(struct sql_text *sql, int64_t number)
 		value->number = number;
 }
 
-static void add_bytes(struct sql_text *sql, int kind, const void *bytes, size_t size)
+static void add_bytes(struct sql_text *sql, enum value_kind kind, const void *bytes, size_t size)
 {
 	struct sql_value *value = add_value(sql);
 	void *copy = malloc(size + 1);
