@@ -96,8 +96,15 @@ static const struct claim claims[] = {
 		" END AS text FROM xattrs x LEFT JOIN inodes i ON i.id = x.inode_id") },
 	{ "xattr", "SELECT 0, 'there are access control lists, and table settings denies it' WHERE EXISTS (SELECT 1 FROM xattrs"
 		" WHERE name GLOB 'system.posix_acl_*') AND NOT EXISTS (SELECT 1 FROM settings WHERE key = 'posix_acls' AND value = 1)" },
-	{ "content", "SELECT c.inode_id, 'what the indexer found, of an inode that is not there' FROM content c"
-		" WHERE NOT EXISTS (SELECT 1 FROM inodes i WHERE i.id = c.inode_id)" },
+	{ "content", BROKEN("SELECT c.inode_id AS inode, CASE"
+		" WHEN NOT EXISTS (SELECT 1 FROM inodes i WHERE i.id = c.inode_id)"
+		"   THEN 'what the indexer found, of an inode that is not there'"
+		" WHEN length(c.sha256) <> 32 THEN printf('an SHA-256 of %d bytes', length(c.sha256))"
+		" WHEN " SIZE("c.mime") " NOT BETWEEN 1 AND 255 OR c.kind NOT IN ('image', 'video', 'audio', 'text', 'document', 'archive',"
+		"   'other') THEN 'an impossible type or kind'"
+		" WHEN c.width < 0 OR c.height < 0 OR c.duration_ms < 0 THEN 'an impossible number in what the indexer found'"
+		" WHEN c.media_json IS NOT NULL AND NOT json_valid(c.media_json) THEN 'media data that are no JSON'"
+		" END AS text FROM content c") },
 	{ "derived", BROKEN("SELECT v.inode_id AS inode, CASE"
 		" WHEN i.id IS NULL OR NOT " IS_FILE("i.mode") " THEN 'a thumbnail or preview, but no file it was made from'"
 		" WHEN d.id IS NULL OR NOT " IS_FILE("d.mode") " THEN printf('its thumbnail or preview, inode %d, is no file', v.derived_id)"

@@ -13,6 +13,7 @@
 
 #include "background.h"
 #include "gc.h"
+#include "library.h"
 #include "picture.h"
 #include "search.h"
 #include "vault_internal.h"
@@ -376,6 +377,43 @@ static int copy_to(struct load *load, unsigned i)
 	return 0;
 }
 
+/* ---- what the indexer would do ---- */
+
+static int job(struct load *load)
+{
+	struct vault_job job;
+	int r;
+
+	vault_change_begin(load->vault, 0);
+	r = vault_job_next(load->vault, &job);
+	if (r > 0)
+		r = random_below(&load->random, 4) ? vault_job_done(load->vault, &job) :
+						     vault_job_failed(load->vault, &job, 1, "it is damaged");
+	vault_change_end(load->vault);
+	return r < 0 ? r : 0;
+}
+
+/* A thumbnail or preview, in place of the one before or as well. */
+static int derive(struct load *load, unsigned i)
+{
+	const unsigned number = 1 + (unsigned)random_below(&load->random, 3);
+	uint8_t bytes[20000];
+	uint64_t size = 1 + random_below(&load->random, sizeof(bytes)), id;
+	int r = id_of(load, i, &id);
+
+	for (uint64_t k = 0; k < size; k++)
+		bytes[k] = (uint8_t)(random_next(&load->random) >> 32);
+	if (r < 0)
+		return r;
+	vault_change_begin(load->vault, size);
+	if (random_below(&load->random, 4))
+		r = vault_set_derived(load->vault, id, VAULT_DERIVED_PREVIEW, number, bytes, size);
+	else
+		r = vault_drop_derived(load->vault, id, VAULT_DERIVED_PREVIEW, number);
+	vault_change_end(load->vault);
+	return r == 0 ? job(load) : r;
+}
+
 /* ---- what the janitor would do ---- */
 
 static int janitor(struct load *load)
@@ -423,7 +461,7 @@ static int change(struct load *load)
 {
 	static int (*const changes[])(struct load *load, unsigned i) = {
 		write_some, write_some, write_some, write_some, write_some, write_some, write_some,
-		truncate_it, punch, mark, mark, remove_it, rename_it, copy_to, copy_to,
+		truncate_it, punch, mark, mark, remove_it, rename_it, copy_to, copy_to, derive, derive,
 	};
 	unsigned i = (unsigned)random_below(&load->random, N_FILES);
 	size_t pick = random_below(&load->random, sizeof(changes) / sizeof(*changes));
