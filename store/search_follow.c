@@ -44,8 +44,9 @@ static const char *const sql[] = {
 		    "ORDER BY inode_id LIMIT ?2",
 	[Q_TAG_FILES] =
 		"SELECT inode_id FROM asset_tags WHERE tag_id = ?3 AND inode_id > ?1 ORDER BY inode_id LIMIT ?2",
-	[Q_TEXT_FILES] =
-		"SELECT inode_id FROM content WHERE kind = 'text' AND inode_id > ?1 ORDER BY inode_id LIMIT ?2",
+	/* That were looked into in full, and could be read. */
+	[Q_TEXT_FILES] = "SELECT inode_id FROM content WHERE kind = 'text' AND inode_id > ?1 "
+			 "AND sha256 IS NOT NULL AND error IS NULL ORDER BY inode_id LIMIT ?2",
 	[Q_DONE] = "DELETE FROM search_queue WHERE inode_id = ?1 AND queued <= ?2",
 	[Q_MARK_PUT] = "INSERT INTO search_queue (inode_id, queued) VALUES (0, ?1) "
 		       "ON CONFLICT (inode_id) DO UPDATE SET queued = max(queued, excluded.queued)",

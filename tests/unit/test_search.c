@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
+#include <time.h>
 
 #include "fixture.h"
 
@@ -168,6 +170,35 @@ static void a_tag_that_is_renamed__is_found_by_its_new_name(void **state)
 	assert_string_equal(ask(f, "SELECT count(*) FROM documents WHERE tags LIKE 'Ocean%'"), "2");
 }
 
+static void found_out(const struct fixture *f, uint64_t id, const char *mime, bool in_full, int64_t taken_at_ns)
+{
+	static const uint8_t sha256[32] = { 1 };
+	const struct vault_content content = { .sha256 = in_full ? sha256 : NULL, .mime = mime, .taken_at_ns = taken_at_ns };
+
+	assert_int_equal(CHANGE(f, vault_set_content(f->vault, id, &content)), 0);
+}
+
+static void dates_and_people__come_from_content_then_names(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t taken, named, letter, plain;
+	char want[300];
+
+	assert_int_equal(setenv("TZ", "UTC", 1), 0);
+	tzset();
+	taken = fixture_file(f, VAULT_ROOT_ID, "anna-2024-02-20_14-30-00.mp4");
+	named = fixture_file(f, VAULT_ROOT_ID, "\xc3\x84nna 2024-02-20 14.30.00");
+	letter = fixture_file(f, VAULT_ROOT_ID, "to anna 2024-02-20.txt");
+	plain = fixture_file(f, VAULT_ROOT_ID, "plain");
+	found_out(f, taken, "video/mp4", true, 1700000000000000000);
+	found_out(f, letter, "text/plain", true, 0);
+	assert_int_equal(CHANGE(f, vault_setattr(f->vault, plain, VAULT_SET_MTIME, &(struct vault_attr){ .mtime_ns = 17 }, NULL)), 0);
+	(void)snprintf(want, sizeof(want), "%s|1700000000000000000|1|anna %s|1708439400000000000|2|\xc3\x84nna "
+		       "%s|1708387200000000000|2|- %s|17|3|-", number(taken), number(named), number(letter), number(plain));
+	assert_string_equal(ask(f, "SELECT id, date_ns, date_from, person FROM documents ORDER BY id"), want);
+	assert_string_equal(ask(f, "SELECT id FROM documents WHERE person_folded = '\xc3\xa4nna'"), number(named));
+}
+
 static void the_queue__is_empty_once_all_is_followed(void **state)
 {
 	struct fixture *f = *state;
@@ -182,6 +213,57 @@ static void the_queue__is_empty_once_all_is_followed(void **state)
 	assert_string_equal(ask_file(f, "vault.db", "SELECT count(*) FROM search_queue WHERE inode_id <> 0"), "0");
 	assert_string_equal(ask_file(f, "search.db", "SELECT count(*) FROM words('file AND 1199')"), "1");
 	fixture_open(f);
+}
+
+struct crowd {
+	struct fixture *f;
+	uint64_t file;
+	atomic_bool stop;
+	atomic_uint n_caught_up;
+};
+
+static void *catch_up_all_the_time(void *context)
+{
+	struct crowd *crowd = context;
+	char text[32];
+
+	while (!crowd->stop) {
+		unsigned n = ++crowd->n_caught_up;
+
+		if (search_catch_up(crowd->f->vault) != 0)
+			return crowd;
+		(void)snprintf(text, sizeof(text), "text%u", n);
+		if (vault_set_text(crowd->f->vault, crowd->file, text, strlen(text)) != 0)
+			return crowd;
+	}
+	return NULL;
+}
+
+static void many__catch_up_beside_a_writer(void **state)
+{
+	struct fixture *f = *state;
+	struct crowd crowd = { .f = f, .file = fixture_file(f, VAULT_ROOT_ID, "theirs") };
+	pthread_t threads[3];
+	char name[32];
+
+	assert_int_equal(vault_search_sync(f->vault), 0);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, catch_up_all_the_time, &crowd), 0);
+	for (int i = 0; i < 200; i++) {
+		(void)snprintf(name, sizeof(name), "file %d", i);
+		(void)fixture_file(f, VAULT_ROOT_ID, name);
+		if (i % 10 == 0)
+			assert_int_equal(vault_sync(f->vault), 0);
+	}
+	crowd.stop = true;
+	for (size_t i = 0; i < 3; i++) {
+		void *failed;
+
+		assert_int_equal(pthread_join(threads[i], &failed), 0);
+		assert_null(failed);
+	}
+	assert_string_equal(found(f, "name : theirs AND text : text*"), number(crowd.file));
+	assert_string_equal(ask(f, "SELECT count(*) FROM documents"), "201");
 }
 
 /* ---- trusting ---- */
@@ -316,8 +398,10 @@ static void a_text__is_asked_for_again_when_it_is_lost(void **state)
 
 	prepare(f, &a, &b);
 	fixture_open(f);
-	assert_int_equal(CHANGE(f, vault_set_mime(f->vault, a, "text/plain")), 0);
-	assert_int_equal(CHANGE(f, vault_set_mime(f->vault, b, "text/plain")), 0);
+	found_out(f, a, "text/plain", true, 0);
+	found_out(f, b, "text/plain", true, 0);
+	found_out(f, fixture_file(f, VAULT_ROOT_ID, "photo"), "image/jpeg", true, 0);
+	found_out(f, fixture_file(f, VAULT_ROOT_ID, "only its type"), "text/plain", false, 0);
 	assert_int_equal(vault_search_sync(f->vault), 0);
 	assert_int_equal(vault_set_text(f->vault, a, "words", 5), 0);
 	assert_int_equal(vault_set_text(f->vault, b, NULL, 0), 0);
@@ -470,7 +554,9 @@ int main(void)
 		FIXTURE_TEST(files__are_found_by_name_note_tags_and_text),
 		FIXTURE_TEST(files__are_followed),
 		FIXTURE_TEST(a_tag_that_is_renamed__is_found_by_its_new_name),
+		FIXTURE_TEST(dates_and_people__come_from_content_then_names),
 		FIXTURE_TEST(the_queue__is_empty_once_all_is_followed),
+		FIXTURE_TEST(many__catch_up_beside_a_writer),
 		FIXTURE_TEST(what_is_not_ours__is_made_anew),
 		FIXTURE_TEST(an_older_one__is_made_anew),
 		FIXTURE_TEST(a_queue_that_is_older__is_followed_again),
