@@ -50,7 +50,7 @@ const struct command *const *command_list(size_t *ret_n);
 /* Mount as mount(8) wants it done: `argv` is a mount helper's. Returns mount(8)'s exit codes. */
 int mount_as_helper(int argc, char **argv);
 
-extern const struct command cmd_init, cmd_mount, cmd_umount, cmd_sync, cmd_stats, cmd_ls, cmd_info, cmd_find, cmd_save, cmd_tag,
+extern const struct command cmd_init, cmd_mount, cmd_umount, cmd_sync, cmd_stats, cmd_ls, cmd_info, cmd_find, cmd_save, cmd_dups, cmd_similar, cmd_tag,
 	cmd_tags, cmd_import, cmd_export, cmd_add, cmd_locations, cmd_index, cmd_jobs, cmd_check, cmd_rebuild, cmd_version, cmd_help;
 
 #endif

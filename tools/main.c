@@ -12,7 +12,7 @@
 
 static const struct command *const commands[] = {
 	&cmd_init, &cmd_mount,  &cmd_umount, &cmd_sync,    &cmd_stats,   &cmd_ls,   &cmd_info,
-	&cmd_find, &cmd_save, &cmd_tag, &cmd_tags, &cmd_import, &cmd_export, &cmd_add, &cmd_locations, &cmd_index, &cmd_jobs, &cmd_check, &cmd_rebuild, &cmd_version, &cmd_help,
+	&cmd_find, &cmd_save, &cmd_dups, &cmd_similar, &cmd_tag, &cmd_tags, &cmd_import, &cmd_export, &cmd_add, &cmd_locations, &cmd_index, &cmd_jobs, &cmd_check, &cmd_rebuild, &cmd_version, &cmd_help,
 };
 
 const struct command *const *command_list(size_t *ret_n)

@@ -12,7 +12,7 @@ _vaultfs_words() {
 
 _vaultfs() {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command=${COMP_WORDS[1]}
-	local commands='init mount umount sync stats ls info find save tag tags import export add locations index jobs check rebuild version help'
+	local commands='init mount umount sync stats ls info find save dups similar tag tags import export add locations index jobs check rebuild version help'
 	local terms='tag: kind: type: ext: name: note: in: person: date: modified: added: seen: size: length: width: height:'
 	local options=
 	terms+=' rating: quality: sha256: favorite hidden seen unseen untagged'
@@ -26,7 +26,8 @@ _vaultfs() {
 	init) options='--chunk-size --pack-size' ;;
 	mount) options='-f -r -o' ;;
 	umount) options='--lazy --timeout' ;;
-	stats | info) options='--json' ;;
+	stats | info | dups) options='--json' ;;
+	similar) options='--limit --json' ;;
 	ls) options='-l -R --json' ;;
 	save) options='--remove --rename --json' ;;
 	find) options='-0 --json --sort --reverse --limit --page --saved' ;;
@@ -52,6 +53,7 @@ _vaultfs() {
 	find:--limit | find:-n | find:--page | find:-p | find:--saved | find:-S) return ;;
 	add:--mode | add:-m) _vaultfs_words 'metadata content deep' && return ;;
 	locations:--pause | locations:--resume | locations:--remove | add:--into | add:-i) return ;;
+	similar:--limit | similar:-n) return ;;
 	umount:--timeout | umount:-t | import:--into | import:-i) return ;;
 	esac
 
@@ -71,7 +73,7 @@ _vaultfs() {
 		_vaultfs_paths d
 		((COMP_CWORD > 2)) || mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -W 'make rename remove color icon alias unalias imply unimply' -- "$cur")
 		;;
-	info | index) _vaultfs_paths f ;;
+	info | index | similar) _vaultfs_paths f ;;
 	version) ;;
 	*) _vaultfs_paths d ;;
 	esac
