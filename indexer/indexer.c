@@ -18,21 +18,22 @@
 #define SECOND_NS (1000 * MS_NS)
 #define QUIET_NS (1 * SECOND_NS)     /* begin when nothing changed for this long ... */
 #define PATIENCE_NS (10 * SECOND_NS) /* ... or something waits for this long */
-#define LOOK_SOON_NS (SECOND_NS / 4) /* jobs come with a commit: how often to look for those that were announced, */
-#define SOON_NS (90 * SECOND_NS)     /* for so long */
-#define LOOK_NS (20 * SECOND_NS)     /* and otherwise: others ask for files, too */
-#define REST_NS (60 * SECOND_NS)     /* an idle helper is sent home */
-#define RETRY_NS (30 * SECOND_NS)    /* after a failure that is none of a file's */
+#define LOOK_SOON_NS \
+	(SECOND_NS / 4) /* jobs come with a commit: how often to look for those that were announced, */
+#define SOON_NS (90 * SECOND_NS)  /* for so long */
+#define LOOK_NS (20 * SECOND_NS)  /* and otherwise: others ask for files, too */
+#define REST_NS (60 * SECOND_NS)  /* an idle helper is sent home */
+#define RETRY_NS (30 * SECOND_NS) /* after a failure that is none of a file's */
 
 struct indexer {
-	struct vault *vault;             /* never changes */
-	struct indexer_options options;  /* the same */
-	int cancel_fd;                   /* an eventfd that is written once, to stop */
+	struct vault *vault;            /* never changes */
+	struct indexer_options options; /* the same */
+	int cancel_fd;                  /* an eventfd that is written once, to stop */
 	pthread_t thread;
 	pthread_mutex_t lock; /* order: last; nothing is called under it */
 	pthread_cond_t wake;
-	int64_t changed_ns;   /* guarded by lock, as the rest: when a file was announced last; 0 = never */
-	int64_t since_ns;     /* when the first one was that has not been looked for; 0 = none waits */
+	int64_t changed_ns; /* guarded by lock, as the rest: when a file was announced last; 0 = never */
+	int64_t since_ns;   /* when the first one was that has not been looked for; 0 = none waits */
 	bool stopping;
 };
 
@@ -64,7 +65,8 @@ static void wait_until_locked(struct indexer *indexer, int64_t until_ns)
 	const struct timespec until = { .tv_sec = (time_t)(until_ns / SECOND_NS),
 					.tv_nsec = (long)(until_ns % SECOND_NS) };
 
-	(void)pthread_cond_timedwait(&indexer->wake, &indexer->lock, &until); /* why it ended does not matter */
+	(void)pthread_cond_timedwait(&indexer->wake, &indexer->lock,
+				     &until); /* why it ended does not matter */
 }
 
 static int64_t earlier(int64_t a, int64_t b)

@@ -14,9 +14,10 @@ struct indexer;
 struct vault;
 
 struct indexer_options {
-	bool types_only;	/* only the type: the head of each file is read */
-	bool no_previews;	/* no previews of videos */
-	const char *helper;	/* the helper program; NULL: that which belongs to the running program. Borrowed */
+	bool types_only;  /* only the type: the head of each file is read */
+	bool no_previews; /* no previews of videos */
+	const char
+		*helper; /* the helper program; NULL: that which belongs to the running program. Borrowed */
 };
 
 /* Take over vault_on_content_changed() and start the thread that works on the vault's jobs, while nobody else is at work
@@ -31,7 +32,7 @@ int indexer_start(struct vault *vault, const struct indexer_options *options, st
 void indexer_stop(struct indexer *indexer);
 
 struct indexer_result {
-	uint64_t n_done, n_failed, n_put_off;	/* jobs */
+	uint64_t n_done, n_failed, n_put_off; /* jobs */
 };
 
 /* Work on the vault's jobs until none waits, on the calling thread and as fast as it goes. For a vault that nobody else uses.

@@ -10,11 +10,11 @@
 struct vault;
 
 struct pace {
-	struct vault *vault;  /* NULL: nobody else is there, no rest is needed */
-	int cancel_fd;        /* readable: rests end at once */
-	uint64_t n_own;       /* our part of vault_activity() */
-	uint64_t n_others;    /* theirs, when it was last looked at */
-	int64_t others_ns;    /* when it last moved; 0 = never. CLOCK_MONOTONIC, as the next */
+	struct vault *vault; /* NULL: nobody else is there, no rest is needed */
+	int cancel_fd;       /* readable: rests end at once */
+	uint64_t n_own;      /* our part of vault_activity() */
+	uint64_t n_others;   /* theirs, when it was last looked at */
+	int64_t others_ns;   /* when it last moved; 0 = never. CLOCK_MONOTONIC, as the next */
 	int64_t worked_from_ns;
 };
 

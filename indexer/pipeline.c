@@ -22,9 +22,9 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-#define BLOCK_SIZE ((size_t)1 << 20)	/* read and added up between two looks at what others do */
-#define HOLES_MAX (UINT64_C(64) << 30)	/* bytes; a file that is nothing but holes would be read for days */
-#define PROGRESS_MS 2000		/* between two notes of how far a job is */
+#define BLOCK_SIZE ((size_t)1 << 20)   /* read and added up between two looks at what others do */
+#define HOLES_MAX (UINT64_C(64) << 30) /* bytes; a file that is nothing but holes would be read for days */
+#define PROGRESS_MS 2000               /* between two notes of how far a job is */
 
 struct pipeline {
 	struct vault *vault;
@@ -33,7 +33,7 @@ struct pipeline {
 	struct pace pace;
 	struct indexer_probe *probe;
 	struct vault_sha256 *sum;
-	uint8_t *block;   /* BLOCK_SIZE bytes of the file from block_from on, as many as block_size says */
+	uint8_t *block; /* BLOCK_SIZE bytes of the file from block_from on, as many as block_size says */
 	uint64_t block_from;
 	size_t block_size;
 };
@@ -42,10 +42,10 @@ struct pipeline {
 struct work {
 	struct pipeline *pipeline;
 	struct vault_job job;
-	struct vault_attr attr;   /* of the file before anything was read */
-	struct vault_file *file;  /* open while blocks follow one another; NULL */
+	struct vault_attr attr;  /* of the file before anything was read */
+	struct vault_file *file; /* open while blocks follow one another; NULL */
 	int64_t read_at_ns;
-	int error;                /* why the file cannot be read; the helper's caller gets the same */
+	int error; /* why the file cannot be read; the helper's caller gets the same */
 	uint8_t sha256[32];
 	bool has_sha256;
 };
@@ -70,7 +70,8 @@ static void change_begin(struct pipeline *pipeline, size_t n_bytes)
 static void set_io_priority(const struct pipeline *pipeline, int class)
 {
 	if (pipeline->background)
-		(void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(class, 0)); /* a favour to others */
+		(void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0,
+			      IOPRIO_PRIO_VALUE(class, 0)); /* a favour to others */
 }
 
 static void close_file(struct work *work)
@@ -153,7 +154,8 @@ static int note_progress(struct work *work, uint64_t done, int64_t *next_ns)
 		return 0;
 	*next_ns = now + PROGRESS_MS * INT64_C(1000000);
 	change_begin(work->pipeline, 0);
-	r = vault_job_progress(work->pipeline->vault, &work->job, (unsigned)(done / (work->attr.size / 100 + 1)));
+	r = vault_job_progress(work->pipeline->vault, &work->job,
+			       (unsigned)(done / (work->attr.size / 100 + 1)));
 	vault_change_end(work->pipeline->vault);
 	return r;
 }
@@ -169,7 +171,7 @@ static int add_up(struct work *work)
 	while (r == 0 && at < work->attr.size) {
 		r = read_block(work, at);
 		if (r == 0 && pipeline->block_size == 0)
-			break;	/* it became shorter: that is a change, and seen later */
+			break; /* it became shorter: that is a change, and seen later */
 		if (r == 0)
 			r = vault_sha256_add(pipeline->sum, pipeline->block, pipeline->block_size);
 		at += pipeline->block_size;
@@ -179,7 +181,8 @@ static int add_up(struct work *work)
 			r = note_progress(work, at, &next_ns);
 	}
 	close_file(work);
-	if (vault_sha256_end(pipeline->sum, work->sha256) < 0 && r == 0)	/* also to begin anew after a failure */
+	if (vault_sha256_end(pipeline->sum, work->sha256) < 0 &&
+	    r == 0) /* also to begin anew after a failure */
 		r = -EIO;
 	work->has_sha256 = r == 0;
 	return r;
@@ -217,12 +220,12 @@ static bool is_unchanged(const struct work *work)
 {
 	struct vault_attr attr;
 
-	return vault_getattr(work->pipeline->vault, work->attr.id, &attr) == 0 && attr.size == work->attr.size &&
-	       attr.mtime_ns == work->attr.mtime_ns;
+	return vault_getattr(work->pipeline->vault, work->attr.id, &attr) == 0 &&
+	       attr.size == work->attr.size && attr.mtime_ns == work->attr.mtime_ns;
 }
 
-static int set_derived(struct pipeline *pipeline, uint64_t id, enum vault_derived kind, unsigned number, const void *bytes,
-		       size_t size)
+static int set_derived(struct pipeline *pipeline, uint64_t id, enum vault_derived kind, unsigned number,
+		       const void *bytes, size_t size)
 {
 	int r;
 
@@ -241,7 +244,8 @@ static int store_derived(struct work *work, const struct indexer_findings *findi
 	int r = 0;
 
 	if (findings->thumbnail)
-		r = set_derived(pipeline, id, VAULT_DERIVED_THUMBNAIL, 1, findings->thumbnail, findings->thumbnail_size);
+		r = set_derived(pipeline, id, VAULT_DERIVED_THUMBNAIL, 1, findings->thumbnail,
+				findings->thumbnail_size);
 	for (unsigned i = 0; r == 0 && i < findings->n_previews; i++)
 		r = set_derived(pipeline, id, VAULT_DERIVED_PREVIEW, i + 1, findings->previews[i].bytes,
 				findings->previews[i].size);
@@ -268,8 +272,10 @@ static int store_content(struct work *work, const struct indexer_findings *findi
 		.height = findings->height,
 		.duration_ms = findings->duration_ms,
 		.taken_at_ns = findings->taken_at_ns,
-		.error = findings->trouble[0] ? findings->trouble :
-			 !work->has_sha256 && !pipeline->options.types_only ? "too many holes to be read whole" : NULL,
+		.error = findings->trouble[0] ? findings->trouble
+			 : !work->has_sha256 && !pipeline->options.types_only
+				 ? "too many holes to be read whole"
+				 : NULL,
 		.read_at_ns = work->read_at_ns,
 	};
 	int r;
@@ -286,7 +292,8 @@ static int store_content(struct work *work, const struct indexer_findings *findi
 static bool was_text(const struct work *work)
 {
 	char kind[8];
-	const ssize_t n = vault_getxattr(work->pipeline->vault, work->attr.id, "user.vaultfs.kind", kind, sizeof(kind));
+	const ssize_t n =
+		vault_getxattr(work->pipeline->vault, work->attr.id, "user.vaultfs.kind", kind, sizeof(kind));
 
 	return n == 4 && memcmp(kind, "text", 4) == 0;
 }
@@ -298,7 +305,8 @@ static int store_text(struct work *work, const struct indexer_findings *findings
 
 	if (!findings->text && !was_text(work) && strcmp(vault_kind_of_mime(findings->mime), "text") != 0)
 		return 0;
-	r = vault_set_text(work->pipeline->vault, work->attr.id, findings->text ? findings->text : "", findings->text_size);
+	r = vault_set_text(work->pipeline->vault, work->attr.id, findings->text ? findings->text : "",
+			   findings->text_size);
 	pace_own(&work->pipeline->pace, 1);
 	return r == -ENOENT ? -ESTALE : r; /* no commit has it yet, or it lost its name */
 }
@@ -360,7 +368,7 @@ static int inspect(struct work *work, enum pipeline_result *ret_result)
 	if (r == -ECANCELED || work->error == -ECANCELED) {
 		r = -ECANCELED;
 	} else if (r < 0 && work->error == 0 && findings.failed == 0) {
-		r = -EAGAIN;	/* there is no helper, or no memory for one: that says nothing of the file */
+		r = -EAGAIN; /* there is no helper, or no memory for one: that says nothing of the file */
 	} else if (work->error == 0) {
 		if (findings.failed)
 			(void)snprintf(failure, sizeof(failure), "the helper %s twice, looking for %s",
@@ -441,7 +449,7 @@ static int work_on(struct work *work, enum pipeline_result *ret_result, uint64_t
 		*ret_result = PIPELINE_AGAIN;
 		return ended < 0 ? ended : r == -ESTALE ? 0 : r;
 	}
-	if (r == -ENOENT)	/* purged meanwhile */
+	if (r == -ENOENT) /* purged meanwhile */
 		return end_job_only(work, PIPELINE_DONE, NULL);
 	*ret_result = PIPELINE_FAILED;
 	return end_job_only(work, PIPELINE_FAILED, r == -EBADMSG ? "its bytes are damaged" : strerror(-r));
@@ -455,7 +463,7 @@ int pipeline_step(struct pipeline *pipeline, enum pipeline_result *ret_result, u
 	*ret_size = 0;
 	pipeline->block_size = 0;
 	pace_begin(&pipeline->pace);
-	r = pace_sleep(&pipeline->pace, 0);	/* is it to stop? */
+	r = pace_sleep(&pipeline->pace, 0); /* is it to stop? */
 	if (r < 0)
 		return r;
 	change_begin(pipeline, 0);

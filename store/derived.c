@@ -25,7 +25,8 @@ enum {
 
 static const char *const sql[] = {
 	[Q_GET] = "SELECT derived_id FROM derived WHERE inode_id = ?1 AND kind = ?2 AND number = ?3",
-	[Q_EACH] = "SELECT kind, number, derived_id FROM derived WHERE inode_id = ?1 AND (kind, number) > (?2, ?3) LIMIT 1",
+	[Q_EACH] =
+		"SELECT kind, number, derived_id FROM derived WHERE inode_id = ?1 AND (kind, number) > (?2, ?3) LIMIT 1",
 	[Q_PUT] = "INSERT INTO derived (inode_id, kind, number, derived_id) VALUES (?1, ?2, ?3, ?4)",
 	[Q_DELETE] = "DELETE FROM derived WHERE inode_id = ?1 AND kind = ?2 AND number = ?3",
 };
@@ -97,7 +98,7 @@ static int release_locked(struct vault *vault, uint64_t id, const struct row *ro
 	r = db_run(&vault->db, delete);
 	if (r == 0)
 		r = inode_get_locked(vault, row->id, &inode);
-	if (r == -ENOENT)	/* forged, and found by a check */
+	if (r == -ENOENT) /* forged, and found by a check */
 		return 0;
 	return r < 0 ? r : inode_lose_name_locked(vault, &inode, clock_now_ns());
 }
@@ -247,7 +248,7 @@ static int keep(struct vault *vault, uint64_t file_id, const struct row *row)
 	if (r == 0)
 		r = savepoint_commit(&all);
 	if (r == 0 && old.id != 0)
-		(void)inode_purge_locked(vault, old.id);	/* one that is read stays without a name for now */
+		(void)inode_purge_locked(vault, old.id); /* one that is read stays without a name for now */
 	return r;
 }
 
@@ -258,18 +259,19 @@ static void give_up(struct vault *vault, uint64_t id)
 	struct inode inode;
 
 	if (commit_lock(vault, &held) < 0 || inode_get_locked(vault, id, &inode) < 0)
-		return;		/* read-only now: nothing of it is committed any more */
+		return; /* read-only now: nothing of it is committed any more */
 	if (inode_lose_name_locked(vault, &inode, clock_now_ns()) == 0)
-		(void)inode_purge_locked(vault, id);	/* as above */
+		(void)inode_purge_locked(vault, id); /* as above */
 }
 
-int vault_set_derived(struct vault *vault, uint64_t id, enum vault_derived kind, unsigned number, const void *bytes,
-		      size_t size)
+int vault_set_derived(struct vault *vault, uint64_t id, enum vault_derived kind, unsigned number,
+		      const void *bytes, size_t size)
 {
 	struct row row = { kind, number, 0 };
 	int r;
 
-	if (kind < VAULT_DERIVED_THUMBNAIL || kind > VAULT_DERIVED_PREVIEW || number == 0 || number > NUMBER_MAX || size == 0)
+	if (kind < VAULT_DERIVED_THUMBNAIL || kind > VAULT_DERIVED_PREVIEW || number == 0 ||
+	    number > NUMBER_MAX || size == 0)
 		return -EINVAL;
 	if (size > VAULT_DERIVED_MAX)
 		return -EFBIG;
@@ -286,7 +288,8 @@ int vault_set_derived(struct vault *vault, uint64_t id, enum vault_derived kind,
 
 /* ---- the rest ---- */
 
-int vault_get_derived(struct vault *vault, uint64_t id, enum vault_derived kind, unsigned number, struct vault_attr *ret)
+int vault_get_derived(struct vault *vault, uint64_t id, enum vault_derived kind, unsigned number,
+		      struct vault_attr *ret)
 {
 	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&vault->db.lock);
 	struct inode inode;
@@ -317,7 +320,7 @@ int vault_drop_derived(struct vault *vault, uint64_t id, enum vault_derived kind
 		if (r == 0)
 			r = savepoint_commit(&all);
 		if (r == 0)
-			(void)inode_purge_locked(vault, row.id);	/* as above */
+			(void)inode_purge_locked(vault, row.id); /* as above */
 	}
 	return r < 0 ? r : 0;
 }

@@ -15,7 +15,7 @@
 #include "entries.h"
 #include "library.h"
 
-#define ATTEMPTS_MAX 2u	/* then it is left alone until its file changes, or somebody asks */
+#define ATTEMPTS_MAX 2u /* then it is left alone until its file changes, or somebody asks */
 #define LISTED_AT_ONCE 64
 
 enum {
@@ -44,17 +44,20 @@ static const char *const sql[] = {
 	[Q_PROGRESS] = "UPDATE jobs SET progress = ?2 WHERE id = ?1 AND state = 'running'",
 	/* One that waits again was asked for anew, since its file changed. */
 	[Q_DONE] = "DELETE FROM jobs WHERE id = ?1 AND state = 'running'",
-	[Q_AGAIN] = "UPDATE jobs SET id = " PLACE_AT_END ", state = iif(?2 >= ?4, 'failed', 'waiting'), progress = 0, "
+	[Q_AGAIN] = "UPDATE jobs SET id = " PLACE_AT_END
+		    ", state = iif(?2 >= ?4, 'failed', 'waiting'), progress = 0, "
 		    "attempts = ?2, error = ?3 WHERE id = ?1 AND state = 'running'",
-	[Q_RECOVER] = "UPDATE jobs SET state = 'waiting', progress = 0 WHERE kind = 'index' AND state IN ('running', 'open')",
+	[Q_RECOVER] =
+		"UPDATE jobs SET state = 'waiting', progress = 0 WHERE kind = 'index' AND state IN ('running', 'open')",
 	[Q_OPEN] = "INSERT INTO jobs (kind, inode_id, state, queued) VALUES ('index', ?1, 'open', ?2) "
 		   "ON CONFLICT (kind, inode_id) WHERE kind <> 'paths' DO NOTHING",
 	[Q_FORGET] = "DELETE FROM jobs WHERE kind = 'index' AND inode_id = ?1",
-	[Q_QUEUE] = "INSERT INTO jobs (kind, inode_id, state, queued) SELECT 'index', i.id, 'waiting', 0 FROM inodes i "
-		    "WHERE i.id = ?1 AND i.mode & 61440 = 32768 AND i.nlink > 0 "
-		    "AND NOT EXISTS (SELECT 1 FROM derived d WHERE d.derived_id = i.id) "
-		    "ON CONFLICT (kind, inode_id) WHERE kind <> 'paths' DO UPDATE "
-		    "SET state = 'waiting', progress = 0, attempts = 0, error = NULL, queued = 0",
+	[Q_QUEUE] =
+		"INSERT INTO jobs (kind, inode_id, state, queued) SELECT 'index', i.id, 'waiting', 0 FROM inodes i "
+		"WHERE i.id = ?1 AND i.mode & 61440 = 32768 AND i.nlink > 0 "
+		"AND NOT EXISTS (SELECT 1 FROM derived d WHERE d.derived_id = i.id) "
+		"ON CONFLICT (kind, inode_id) WHERE kind <> 'paths' DO UPDATE "
+		"SET state = 'waiting', progress = 0, attempts = 0, error = NULL, queued = 0",
 	[Q_RETRY] = "UPDATE jobs SET state = 'waiting', attempts = 0, error = NULL, queued = 0 "
 		    "WHERE kind = 'index' AND state = 'failed'",
 	[Q_LIST] = "SELECT id, inode_id, state, progress, attempts, error FROM jobs "
@@ -158,7 +161,7 @@ int vault_job_next(struct vault *vault, struct vault_job *ret)
 	if (n < 0)
 		return (int)n;
 	r = entry_of_locked(vault, ret->inode, &directory, ret->name);
-	if (r < 0)	/* none, or an impossible one, which was logged: it is a hint only */
+	if (r < 0) /* none, or an impossible one, which was logged: it is a hint only */
 		ret->name[0] = '\0';
 	return 1;
 }
@@ -186,7 +189,8 @@ int vault_job_done(struct vault *vault, const struct vault_job *job)
 }
 
 /* To the end of the line, or out of it.  1, or 0 when it was asked for anew meanwhile. */
-static int again_locked(struct vault *vault, const struct vault_job *job, unsigned attempts, const char *error)
+static int again_locked(struct vault *vault, const struct vault_job *job, unsigned attempts,
+			const char *error)
 {
 	AUTO(query) sqlite3_stmt *again = query(vault, Q_AGAIN);
 	int r;
@@ -227,7 +231,7 @@ int vault_job_failed(struct vault *vault, const struct vault_job *job, unsigned 
 		r = content_set_error_locked(vault, job->inode, VAULT_CONTENT_UNREADABLE);
 	else
 		r = failed < 0 ? failed : 0;
-	if (r == -ENOENT)	/* the file is gone: so is the job */
+	if (r == -ENOENT) /* the file is gone: so is the job */
 		r = jobs_forget_locked(vault, job->inode);
 	if (r == 0)
 		r = savepoint_commit(&all);
@@ -310,7 +314,8 @@ static int list_locked(struct vault *vault, enum vault_job_state state, uint64_t
 			.progress = (unsigned)column_u64(list, 3),
 			.attempts = (unsigned)column_u64(list, 4),
 		};
-		(void)snprintf(ret[n++].error, sizeof(ret->error), "%s", error ? error : "");	/* cut, if it is forged */
+		(void)snprintf(ret[n++].error, sizeof(ret->error), "%s",
+			       error ? error : ""); /* cut, if it is forged */
 	}
 	return r < 0 ? r : n;
 }

@@ -21,7 +21,7 @@
 struct indexing {
 	const struct command *self;
 	struct indexer_options options;
-	struct vault *vault;         /* open to be changed, or beside the daemon */
+	struct vault *vault; /* open to be changed, or beside the daemon */
 	const struct target *target;
 	struct progress *progress;
 	bool all, quiet;
@@ -47,8 +47,9 @@ static int queue_paths(struct indexing *indexing, char **paths, int n)
 	int r = 0;
 
 	if (indexing->all)
-		return vault_getattr(indexing->vault, VAULT_ROOT_ID, &attr) < 0 ?
-			       -EIO : walk_files(indexing->vault, &attr, queue_here, indexing);
+		return vault_getattr(indexing->vault, VAULT_ROOT_ID, &attr) < 0
+			       ? -EIO
+			       : walk_files(indexing->vault, &attr, queue_here, indexing);
 	for (int i = 0; r == 0 && i < n; i++) {
 		r = target_resolve(indexing->self->name, indexing->target, indexing->vault, paths[i], &attr);
 		if (r == 0)
@@ -76,7 +77,8 @@ static int say_result(const struct indexing *indexing, int r, const struct index
 
 	progress_get(indexing->progress, &files, &bytes, &seconds);
 	if (r == -ECANCELED)
-		return log_err(r, "index: stopped after %s: what was found is kept; go on with the same command",
+		return log_err(r,
+			       "index: stopped after %s: what was found is kept; go on with the same command",
 			       text_from_items(result->n_done, "file", "files").text);
 	if (r < 0)
 		return r;
@@ -85,8 +87,8 @@ static int say_result(const struct indexing *indexing, int r, const struct index
 			 text_from_size(bytes).text, seconds);
 	if (result->n_failed > 0)
 		return log_err(-EIO, "index: %s could not be read: 'vaultfs jobs --failed %s' names %s",
-			       text_from_items(result->n_failed, "file", "files").text, indexing->target->given,
-			       result->n_failed == 1 ? "it" : "them");
+			       text_from_items(result->n_failed, "file", "files").text,
+			       indexing->target->given, result->n_failed == 1 ? "it" : "them");
 	return 0;
 }
 
@@ -97,7 +99,8 @@ static int work(struct indexing *indexing, char **paths, int n, int cancel_fd)
 	int r;
 
 	if (vault_is_read_only(indexing->vault))
-		return log_err(-EROFS, "index: %s: could only be opened for reading", vault_path(indexing->vault));
+		return log_err(-EROFS, "index: %s: could only be opened for reading",
+			       vault_path(indexing->vault));
 	r = queue_paths(indexing, paths, n);
 	if (r == 0)
 		r = vault_sync(indexing->vault);
@@ -166,8 +169,8 @@ static int index_mounted(struct indexing *indexing)
 	if (r == 0)
 		r = walk_files(vault, &attr, queue_there, indexing);
 	if (r == 0 && !indexing->quiet)
-		log_info("%s: %s will be looked into: 'vaultfs jobs' says how far that is", indexing->target->given,
-			 text_from_items(indexing->n_queued, "file", "files").text);
+		log_info("%s: %s will be looked into: 'vaultfs jobs' says how far that is",
+			 indexing->target->given, text_from_items(indexing->n_queued, "file", "files").text);
 	return r;
 }
 
@@ -182,7 +185,9 @@ static int index_mounts(struct indexing *indexing, struct target *first, char **
 	int status = STATUS_OK;
 
 	if (only_for_vaults(indexing))
-		return command_misused(indexing->self, "--types and --no-previews are options of the mount, then: -o index=types");
+		return command_misused(
+			indexing->self,
+			"--types and --no-previews are options of the mount, then: -o index=types");
 	for (int i = 0; i < n; i++) {
 		AUTO(target) struct target other = { 0 };
 		int r = i == 0 ? 0 : target_find_mounted(indexing->self->name, words[i], &other);

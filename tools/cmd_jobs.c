@@ -85,13 +85,15 @@ static int print_state(struct jobs *jobs, struct vault *vault, enum vault_job_st
 	if (r == 0)
 		r = vault_jobs(vault, state, print_job, jobs);
 	if (r > 0 && total.n_jobs > WAITING_SHOWN)
-		(void)printf("waiting  ... and %s more\n", text_from_count(total.n_jobs - WAITING_SHOWN).text);
+		(void)printf("waiting  ... and %s more\n",
+			     text_from_count(total.n_jobs - WAITING_SHOWN).text);
 	return r < 0 ? r : 0;
 }
 
 static int print_all(const struct target *target, bool only_failed, bool as_json)
 {
-	static const enum vault_job_state order[] = { VAULT_JOB_RUNNING, VAULT_JOB_FAILED, VAULT_JOB_WAITING };
+	static const enum vault_job_state order[] = { VAULT_JOB_RUNNING, VAULT_JOB_FAILED,
+						      VAULT_JOB_WAITING };
 	AUTO(vault) struct vault *vault = NULL;
 	struct jobs jobs = { .as_json = as_json };
 	int r = target_open("jobs", target, &vault);
@@ -154,7 +156,8 @@ static int run(const struct command *self, int argc, char **argv)
 			return STATUS_USAGE;
 	}
 	if (argc - optind != 1)
-		return command_misused(self, argc == optind ? "no vault or mount named" : "one vault or mount at a time");
+		return command_misused(self, argc == optind ? "no vault or mount named"
+							    : "one vault or mount at a time");
 	if (again && (as_json || only_failed))
 		return command_misused(self, "--retry goes alone");
 	if (target_find(self->name, argv[optind], &target) < 0)

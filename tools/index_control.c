@@ -24,9 +24,11 @@ static int ask(const char *what, const struct target *target, const char *text)
 	if (setxattr(target->mount, FS_CONTROL_XATTR, text, strlen(text), 0) == 0)
 		return 0;
 	if (errno == EPERM || errno == EACCES)
-		return log_err(-EPERM, "%s: %s: only root and the user who mounted it may ask for that", what, target->given);
+		return log_err(-EPERM, "%s: %s: only root and the user who mounted it may ask for that", what,
+			       target->given);
 	if (errno == EOPNOTSUPP || errno == EINVAL)
-		return log_err(-errno, "%s: %s: is served by an older vaultfs: mount it anew", what, target->given);
+		return log_err(-errno, "%s: %s: is served by an older vaultfs: mount it anew", what,
+			       target->given);
 	return log_err(-errno, "%s: %s: ", what, target->given);
 }
 
@@ -44,7 +46,8 @@ int index_control_queue(const char *what, const struct target *target, const uin
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		if (size == 0)
 			size = (size_t)(stpcpy(text, WORD) - text);
-		size += (size_t)snprintf(text + size, sizeof(text) - size, "%" PRIu64 " ", ids[i]); /* there is room */
+		size += (size_t)snprintf(text + size, sizeof(text) - size, "%" PRIu64 " ",
+					 ids[i]); /* there is room */
 		if (i + 1 < n && size + ID_DIGITS + 1 < sizeof(text))
 			continue;
 		r = ask(what, target, text);

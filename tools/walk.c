@@ -44,7 +44,8 @@ static int see(void *context, const struct vault_entry *entry)
 	return walk->error < 0;
 }
 
-static int hand_over(struct walk *walk, int (*take)(void *context, const uint64_t *ids, size_t n), void *context)
+static int hand_over(struct walk *walk, int (*take)(void *context, const uint64_t *ids, size_t n),
+		     void *context)
 {
 	int r = 0;
 

@@ -18,7 +18,8 @@ static uint64_t make_file(struct fixture *f, const char *name)
 	return id;
 }
 
-static void set(struct fixture *f, uint64_t id, enum vault_derived kind, unsigned number, const void *bytes, size_t size)
+static void set(struct fixture *f, uint64_t id, enum vault_derived kind, unsigned number, const void *bytes,
+		size_t size)
 {
 	int r;
 
@@ -28,7 +29,8 @@ static void set(struct fixture *f, uint64_t id, enum vault_derived kind, unsigne
 	assert_int_equal(r, 0);
 }
 
-static void set_text(struct fixture *f, uint64_t id, enum vault_derived kind, unsigned number, const char *text)
+static void set_text(struct fixture *f, uint64_t id, enum vault_derived kind, unsigned number,
+		     const char *text)
 {
 	set(f, id, kind, number, text, strlen(text));
 }
@@ -71,7 +73,9 @@ static unsigned n_inodes(struct fixture *f)
 	sqlite3_stmt *count = NULL;
 	unsigned n;
 
-	assert_int_equal(sqlite3_prepare_v2(f->vault->db.handle, "SELECT count(*) FROM inodes", -1, &count, NULL), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_prepare_v2(f->vault->db.handle, "SELECT count(*) FROM inodes", -1, &count, NULL),
+		SQLITE_OK);
 	assert_int_equal(sqlite3_step(count), SQLITE_ROW);
 	n = (unsigned)sqlite3_column_int(count, 0);
 	(void)sqlite3_finalize(count);
@@ -181,7 +185,9 @@ static void derived__goes_with_its_file(void **state)
 	assert_true(has(f, a, VAULT_DERIVED_THUMBNAIL, 1));
 	purge(f, "a2");
 	assert_false(has(f, a, VAULT_DERIVED_THUMBNAIL, 1));
-	assert_int_equal(CHANGE(f, vault_rename(f->vault, VAULT_ROOT_ID, "b", VAULT_ROOT_ID, "c", VAULT_RENAME_INHERIT, &replaced)), 0);
+	assert_int_equal(CHANGE(f, vault_rename(f->vault, VAULT_ROOT_ID, "b", VAULT_ROOT_ID, "c",
+						VAULT_RENAME_INHERIT, &replaced)),
+			 0);
 	assert_int_equal(replaced.id, c);
 	assert_true(has(f, c, VAULT_DERIVED_PREVIEW, 1));
 	assert_int_equal(CHANGE(f, vault_purge(f->vault, c)), 0);
@@ -250,7 +256,9 @@ static void derived__is_read_by_who_may_read_its_file(void **state)
 	attr = get(f, a, VAULT_DERIVED_THUMBNAIL, 1);
 	assert_int_equal(attr.mode & 07777, 0444);
 	assert_int_equal(attr.uid, 1000);
-	assert_int_equal(CHANGE(f, vault_setattr(f->vault, a, VAULT_SET_MODE | VAULT_SET_UID | VAULT_SET_GID, &values, NULL)), 0);
+	assert_int_equal(CHANGE(f, vault_setattr(f->vault, a, VAULT_SET_MODE | VAULT_SET_UID | VAULT_SET_GID,
+						 &values, NULL)),
+			 0);
 	attr = get(f, a, VAULT_DERIVED_THUMBNAIL, 1);
 	assert_int_equal(attr.mode & 07777, 0400);
 	assert_int_equal(attr.uid, 7);
@@ -259,7 +267,9 @@ static void derived__is_read_by_who_may_read_its_file(void **state)
 	assert_int_equal(CHANGE(f, vault_setattr(f->vault, a, VAULT_SET_MODE, &values, NULL)), 0);
 	assert_int_equal(get(f, a, VAULT_DERIVED_THUMBNAIL, 1).mode & 07777, 0444);
 	/* What a list refuses the mode alone would allow. */
-	assert_int_equal(CHANGE(f, vault_setxattr(f->vault, a, "system.posix_acl_access", list, sizeof(list) - 1, 0)), 0);
+	assert_int_equal(
+		CHANGE(f, vault_setxattr(f->vault, a, "system.posix_acl_access", list, sizeof(list) - 1, 0)),
+		0);
 	assert_int_equal(get(f, a, VAULT_DERIVED_THUMBNAIL, 1).mode & 07777, 0400);
 	set_text(f, a, VAULT_DERIVED_PREVIEW, 1, "clip of a");
 	assert_int_equal(get(f, a, VAULT_DERIVED_PREVIEW, 1).mode & 07777, 0400);
@@ -291,11 +301,13 @@ static void derived__is_refused_where_it_cannot_be(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		assert_int_equal(CHANGE(f, vault_set_derived(f->vault, rows[i].id, (enum vault_derived)rows[i].kind, rows[i].number,
-							     large, rows[i].size)),
-				 rows[i].want);
+		assert_int_equal(
+			CHANGE(f, vault_set_derived(f->vault, rows[i].id, (enum vault_derived)rows[i].kind,
+						    rows[i].number, large, rows[i].size)),
+			rows[i].want);
 	assert_int_equal(CHANGE(f, vault_unlink(f->vault, VAULT_ROOT_ID, "a", &attr)), 0);
-	assert_int_equal(CHANGE(f, vault_set_derived(f->vault, a, VAULT_DERIVED_PREVIEW, 1, "x", 1)), -ENOENT);
+	assert_int_equal(CHANGE(f, vault_set_derived(f->vault, a, VAULT_DERIVED_PREVIEW, 1, "x", 1)),
+			 -ENOENT);
 	assert_int_equal(n_inodes(f), n);
 	assert_sound(f);
 }
@@ -313,7 +325,8 @@ static void assert_after_crash(struct fixture *f, uint64_t file, uint64_t size)
 	(void)snprintf(command, sizeof(command), "rm -rf '%s' && cp -a '%s' '%s'", path, f->path, path);
 	assert_int_equal(system(command), 0);
 	assert_int_equal(vault_open(path, NULL, &copy), 0);
-	assert_int_equal(vault_get_derived(copy, file, VAULT_DERIVED_THUMBNAIL, 1, &attr), size ? 0 : -ENOENT);
+	assert_int_equal(vault_get_derived(copy, file, VAULT_DERIVED_THUMBNAIL, 1, &attr),
+			 size ? 0 : -ENOENT);
 	assert_int_equal(attr.size, size);
 	assert_int_equal(vault_close(copy), 0);
 	assert_int_equal(vault_check(path, &options, &counts), 0);

@@ -91,7 +91,9 @@ static void run__finds_what_is_in_files(void **state)
 
 	empty = fixture_file(f, VAULT_ROOT_ID, "empty");
 	fixture_write(f, empty, "x", 1);
-	assert_int_equal(CHANGE(f, vault_setattr(f->vault, empty, VAULT_SET_SIZE, &(struct vault_attr){ 0 }, NULL)), 0);
+	assert_int_equal(
+		CHANGE(f, vault_setattr(f->vault, empty, VAULT_SET_SIZE, &(struct vault_attr){ 0 }, NULL)),
+		0);
 	big = fixture_file(f, VAULT_ROOT_ID, "big");
 	for (size_t i = 0; i < sizeof(large); i++)
 		large[i] = (uint8_t)(i * 2654435761u >> 11);
