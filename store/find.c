@@ -28,6 +28,9 @@ static const char *const sql[] = {
 	[FIND_PARENT] = "SELECT directory_id, name FROM entries WHERE inode_id = ?1 ORDER BY directory_id, cookie LIMIT 1",
 	[FIND_SEARCH_QUEUED] = "SELECT EXISTS (SELECT 1 FROM search_queue WHERE inode_id > 0) OR "
 			       "EXISTS (SELECT 1 FROM search_queue WHERE inode_id < 0)",
+	/* Of readers; prepared as the others are, so that ending needs no memory. */
+	[FIND_BEGIN] = "BEGIN",
+	[FIND_END] = "ROLLBACK",
 	[FIND_SETTLED] = "SELECT NOT EXISTS (SELECT 1 FROM jobs WHERE kind = 'paths')",
 	[FIND_FILE_INFO] = MANIFEST_INFO,
 };
@@ -165,7 +168,7 @@ int find_test(struct find *find, uint64_t id, struct find_match *ret)
 
 	(void)sqlite3_reset(find->test); /* repeats the error of the last step, which was reported */
 	bind_u64(find->test, 1, id);
-	r = db_step(find->context.db, find->test);
+	r = sql_step(find->context.db, find->test);
 	if (r <= 0)
 		return look_at(find, r);
 	*ret = (struct find_match){

@@ -86,7 +86,7 @@ void id_stream_free(struct id_stream *stream)
 
 static int step(struct id_stream *stream)
 {
-	int r = db_step(stream->db, stream->statement);
+	int r = sql_step(stream->db, stream->statement);
 
 	if (r == 1)
 		stream->at = column_u64(stream->statement, 0);

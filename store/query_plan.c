@@ -335,7 +335,7 @@ static int are_many(const struct query_context *context, int64_t low, int64_t hi
 	if (r < 0)
 		return r;
 	bind_u64(count, 1, SORTED_MOST + 1);
-	r = db_step(context->db, count);
+	r = sql_step(context->db, count);
 	return r == 1 ? sqlite3_column_int64(count, 0) > SORTED_MOST : r;
 }
 

@@ -117,11 +117,12 @@ static int reader_open(struct vault *vault, struct reader *reader)
 	return r;
 }
 
-/* Without the statements that db_begin() and its kin need. */
 static void end(struct reader *reader)
 {
+	AUTO(query) sqlite3_stmt *rollback = db_query(&reader->db, DB_SET_find, FIND_END);
+
 	if (!sqlite3_get_autocommit(reader->db.handle))
-		(void)db_exec(&reader->db, "ROLLBACK"); /* logged; closing ends it in any case */
+		(void)db_run(&reader->db, rollback); /* of a transaction that only read: nothing can fail */
 }
 
 /* 1 the paths of all directories are right in the commit that is seen. */
@@ -139,7 +140,8 @@ static int begin(struct vault *vault, struct reader *reader)
 	static const struct timespec pause = { .tv_nsec = SETTLE_MS * 1000000 };
 
 	for (unsigned i = 0; i < SETTLE_TRIES; i++) {
-		int r = db_exec(&reader->db, "BEGIN");
+		AUTO(query) sqlite3_stmt *start = db_query(&reader->db, DB_SET_find, FIND_BEGIN);
+		int r = db_run(&reader->db, start);
 
 		if (r == 0)
 			r = is_settled(reader);

@@ -120,9 +120,18 @@ int sql_prepare(const struct sql_text *sql, struct db *db, sqlite3_stmt **ret)
 	for (size_t i = 0; code == SQLITE_OK && i < sql->n_values; i++)
 		code = bind(statement, (int)i + FIRST_VALUE, &sql->values[i]);
 	if (code != SQLITE_OK)
-		return db_errno(db, code, sql->text);
+		return db_errno(db, code, "preparing a search");
 	*ret = TAKE(statement);
 	return 0;
+}
+
+int sql_step(struct db *db, sqlite3_stmt *statement)
+{
+	int code = sqlite3_step(statement);
+
+	if (code == SQLITE_ROW)
+		return 1;
+	return code == SQLITE_DONE ? 0 : db_errno(db, code, "searching");
 }
 
 void sql_release(struct sql_text *sql)

@@ -29,6 +29,9 @@ void sql_add_blob(struct sql_text *sql, const void *bytes, size_t size);
 /* The statement, with its values; sqlite3_finalize() it.  -ENOMEM; others as db_errno(). */
 int sql_prepare(const struct sql_text *sql, struct db *db, sqlite3_stmt **ret);
 
+/* As db_step(), but nobody wants to read all of such a statement in an error. */
+int sql_step(struct db *db, sqlite3_stmt *statement);
+
 void sql_release(struct sql_text *sql);
 
 static inline void auto_sql(struct sql_text *sql)

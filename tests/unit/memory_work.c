@@ -96,6 +96,41 @@ static int do_search(struct work *w)
 	return r;
 }
 
+static int count_found(void *context, const struct vault_found *found)
+{
+	unsigned *n = context;
+
+	(void)found;
+	++*n;
+	return 0;
+}
+
+/* By indices, conditions and words, sorted. */
+static int do_find(struct work *w)
+{
+	const struct vault_find_options options = { .sort = VAULT_SORT_NAME };
+	AUTO(vault_query) struct vault_query *query = NULL;
+	struct vault_query_error error;
+	unsigned n = 0;
+	int r = vault_query_parse("-in:nowhere (tag:holiday or name:*il* or ext:x,txt or rating:1..9 or beach file*) "
+				  "-(size:>1T or person:nobody or type:mp4)",
+				  &query, &error);
+
+	if (r == 0)
+		r = vault_find(w->vault, query, &options, count_found, &n);
+	return r == -EAGAIN ? 0 : r; /* search.db was given up */
+}
+
+static int do_save(struct work *w)
+{
+	AUTO(free) char *query = NULL;
+	int r = CHANGE(vault_search_put(w->vault, "Saved", "kind:video tag:a", 0));
+
+	if (r == 0)
+		r = vault_search_get(w->vault, "saved", &query, NULL);
+	return r;
+}
+
 static int do_read(struct work *w)
 {
 	static uint8_t bytes[WORK_FILE_SIZE];
@@ -351,6 +386,8 @@ const struct work_step work_steps[] = {
 	{ "remove a tag", do_tag_remove, true, false },
 	{ "sync", do_sync, false, true },
 	{ "search", do_search, false, false },
+	{ "find", do_find, false, false },
+	{ "save a search", do_save, false, false },
 	{ "read", do_read, false, false },
 	{ "write a little", do_write_small, true, false },
 	{ "make a link", do_symlink, true, false },
