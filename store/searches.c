@@ -76,12 +76,13 @@ static int find_locked(struct vault *vault, const struct name *name, uint64_t *r
 	return 0;
 }
 
-static bool is_query(const char *text)
+/* -EINVAL it is not one; -ENOMEM. */
+static int check_query(const char *text)
 {
 	AUTO(vault_query) struct vault_query *parsed = NULL;
 	struct vault_query_error error;
 
-	return vault_query_parse(text, &parsed, &error) == 0;
+	return vault_query_parse(text, &parsed, &error);
 }
 
 /* ---- reading ---- */
@@ -172,8 +173,8 @@ int vault_search_put(struct vault *vault, const char *name, const char *text, un
 	uint64_t id = 0;
 	int r = name_read(name, &wanted);
 
-	if (r == 0 && !is_query(text))
-		r = -EINVAL;
+	if (r == 0)
+		r = check_query(text);
 	if (r == 0)
 		r = commit_lock_to_grow(vault, &held);
 	if (r < 0)
