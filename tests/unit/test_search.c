@@ -152,22 +152,17 @@ static void a_tag_that_is_renamed__is_found_by_its_new_name(void **state)
 {
 	struct fixture *f = *state;
 	uint64_t a = fixture_file(f, VAULT_ROOT_ID, "a"), b = fixture_file(f, VAULT_ROOT_ID, "b");
-	sqlite3_stmt *rename = NULL;
 
 	set(f, a, "user.xdg.tags", "sea");
-	set(f, b, "user.xdg.tags", "sea,x");
+	set(f, b, "user.xdg.tags", "sea/deep,x");
 	assert_string_equal(found(f, "ocean"), "");
-	vault_change_begin(f->vault, 0);
-	(void)pthread_mutex_lock(&f->vault->db.lock);
-	assert_int_equal(sqlite3_prepare_v2(f->vault->db.handle, "UPDATE tags SET name = 'Ocean', folded = 'ocean' WHERE folded = 'sea'",
-					    -1, &rename, NULL), SQLITE_OK);
-	assert_int_equal(sqlite3_step(rename), SQLITE_DONE);
-	(void)sqlite3_finalize(rename);
-	(void)pthread_mutex_unlock(&f->vault->db.lock);
-	vault_change_end(f->vault);
+	assert_true(CHANGE(f, vault_tag_rename(f->vault, "sea", "Ocean")) >= 0);
 	assert_string_equal(found(f, "ocean AND x"), number(b));
 	assert_string_equal(found(f, "sea"), "");
 	assert_string_equal(ask(f, "SELECT count(*) FROM documents WHERE tags LIKE 'Ocean%'"), "2");
+	close_vault(f);
+	assert_string_equal(ask_file(f, "vault.db", "SELECT count(*) FROM search_queue WHERE inode_id <> 0"), "0");
+	fixture_open(f);
 }
 
 static void found_out(const struct fixture *f, uint64_t id, const char *mime, bool in_full, int64_t taken_at_ns)
