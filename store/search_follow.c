@@ -16,7 +16,7 @@
 
 #define SLICE_IDS 500u
 #define SLICE_BYTES (4u << 20) /* of words and texts written */
-#define REST_SHARE 3           /* it rests so many times as long as it works */
+#define REST_SHARE 9           /* it rests so many times as long as it works */
 #define REST_MOST_NS 2000000000ll
 #ifdef VAULTFS_KILL_POINTS
 #define NAP_MS 5 /* so that a short test meets it */
