@@ -63,6 +63,7 @@ int vault_lookup(struct vault *vault, uint64_t parent, const char *name, struct 
 	struct entry entry;
 	int r = entry_find_locked(vault, parent, name, &entry);
 
+	vault_note_activity(vault);
 	if (r < 0)
 		return r;
 	*ret = entry.inode.attr;
@@ -141,6 +142,7 @@ int vault_readdir(struct vault *vault, uint64_t id, uint64_t cookie, bool with_a
 	struct inode inode;
 	int r = inode_get_locked(vault, id, &inode);
 
+	vault_note_activity(vault);
 	if (r < 0)
 		return r;
 	if (!S_ISDIR(inode.attr.mode))

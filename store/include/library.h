@@ -587,8 +587,8 @@ int vault_sha256_add(struct vault_sha256 *sum, const void *bytes, size_t size);	
 int vault_sha256_end(struct vault_sha256 *sum, uint8_t ret[32]);
 void vault_sha256_free(struct vault_sha256 *sum);	/* NULL is fine */
 
-/* Reads, writes and changes since the vault was opened, as they are asked for: who works in the background sees by it whether
- * others do, too. Lock-free. */
+/* Reads, look-ups, listings and changes since the vault was opened: who works in the background sees by it whether others do,
+ * too. Lock-free. */
 uint64_t vault_activity(const struct vault *vault);
 
 /* ---- derived content: thumbnails and previews ----

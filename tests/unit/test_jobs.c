@@ -330,6 +330,7 @@ static void activity__is_what_is_asked_for(void **state)
 	struct fixture *f = *state;
 	uint64_t a = make_file(f, "a"), before = vault_activity(f->vault);
 	struct vault_file *file = NULL;
+	struct vault_attr attr;
 	char byte;
 
 	assert_int_equal(vault_file_open(f->vault, a, &file), 0);
@@ -337,6 +338,8 @@ static void activity__is_what_is_asked_for(void **state)
 	assert_int_equal(vault_read(file, 0, &byte, 1), 1);
 	vault_file_close(file);
 	assert_int_equal(vault_activity(f->vault), before + 1);
+	assert_int_equal(vault_lookup(f->vault, VAULT_ROOT_ID, "a", &attr), 0);
+	assert_int_equal(vault_activity(f->vault), ++before + 1);
 	write_text(f, a, "x");
 	assert_int_equal(vault_activity(f->vault), before + 2);
 }
