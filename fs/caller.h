@@ -15,4 +15,8 @@ bool caller_takes_privileges(fuse_req_t req, const struct vault_attr *attr);
 /* Is the caller the file's owner, or root? */
 bool caller_owns(fuse_req_t req, const struct vault_attr *attr);
 
+/* Would the kernel let the caller use the inode so: `wanted` of R_OK, W_OK and X_OK? By its mode and access control list. For
+ * what a view does to an inode that the kernel was not asked about.  1; 0; -errno. */
+int caller_may(fuse_req_t req, const struct vault_attr *attr, int wanted);
+
 #endif

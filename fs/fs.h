@@ -11,6 +11,8 @@
 
 struct vault;
 
+enum fs_views { FS_VIEWS_HIDDEN, FS_VIEWS_SHOWN, FS_VIEWS_NO };
+
 struct fs_options {
 	bool foreground;		/* stay in front, log to stderr; not an -o option, the command's -f */
 	bool read_only;			/* ro */
@@ -22,6 +24,7 @@ struct fs_options {
 	bool index, index_types_only;	/* index=: files are looked into when they changed; only for their type. The hooks' to do */
 	bool previews;			/* previews=: and previews are made of videos. The same */
 	bool seen;			/* seen=: a video or sound of which half was read is remembered as seen */
+	enum fs_views views;		/* views=: `.views` is found by name only, also listed, or not there */
 	bool noacl;			/* noacl: access control lists are neither enforced, shown nor passed on */
 	bool debug;			/* debug: log every request; implies foreground */
 	bool set_uid, set_gid;		/* uid=, gid= were given */

@@ -24,6 +24,7 @@ struct loop;
 struct orphans;
 struct park;
 struct signals;
+struct views;
 
 struct fs {
 	/* These never change once the first request is served. */
@@ -42,6 +43,7 @@ struct fs {
 	struct park *park;
 	struct orphans *orphans;
 	struct signals *signals;
+	struct views *views;			/* NULL: there are none */
 	uint64_t init_unique;			/* the INIT request, whose reply negotiate.c amends */
 	uint32_t init_offered;			/* FUSE_* flags the kernel sent with it */
 	int init_result;			/* 0 once INIT was answered well */

@@ -24,6 +24,7 @@
 #include "place.h"
 #include "session.h"
 #include "signals.h"
+#include "views.h"
 
 /* ---- what can be said before anything is touched ---- */
 
@@ -145,6 +146,8 @@ static int start_threads(struct fs *fs)
 		fs->hooks->on_started(fs, fs->hooks->context);
 	}
 	if (r >= 0)
+		r = views_start(fs);
+	if (r >= 0)
 		r = loop_start(fs);
 	if (r >= 0)
 		r = signals_start(fs);
@@ -183,6 +186,7 @@ static void stop_threads(struct fs *fs)
 		park_stop(fs->park);
 		park_wait(fs->park);
 	}
+	views_wait(fs->views);
 	wait_for_syncs(fs);
 	if (fs->hooks_started && fs->hooks->on_stopping)
 		fs->hooks->on_stopping(fs, fs->hooks->context);
@@ -208,6 +212,7 @@ static int serve(struct fs *fs, struct daemon *daemon)
 	}
 	stop_threads(fs);
 	handle_close_all(fs);
+	views_free(fs->views);
 	if (r >= 0 && !fs->read_only)
 		orphans_purge_all(fs);
 	return r;

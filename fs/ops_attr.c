@@ -9,14 +9,20 @@
 
 #include "caller.h"
 #include "reply.h"
+#include "views.h"
 
 void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fs *fs = fuse_req_userdata(req);
 	struct vault_attr attr;
-	int r = vault_getattr(fs->vault, ino, &attr);
+	int r;
 
 	(void)fi;
+	if (views_is(ino)) {
+		views_getattr(req, ino);
+		return;
+	}
+	r = vault_getattr(fs->vault, ino, &attr);
 	if (r < 0)
 		reply_failure(req, r);
 	else
@@ -121,6 +127,10 @@ void op_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int to_set, s
 	int r = 0;
 
 	(void)fi;
+	if (views_is(ino)) {
+		views_setattr(req, ino, attr, to_set);
+		return;
+	}
 	if ((to_set & FUSE_SET_ATTR_SIZE) && attr->st_size < 0)
 		r = -EFBIG;
 	if (worker_self()->kill_priv)	/* truncated by somebody else than root */

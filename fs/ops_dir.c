@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "reply.h"
+#include "views.h"
 
 #define COOKIE_SELF 1
 #define COOKIE_PARENT 2
@@ -16,6 +17,7 @@
 struct listing {
 	fuse_req_t req;
 	const struct fs *fs;
+	uint64_t id;
 	char *buffer;
 	size_t size, used;
 	bool plus;	/* READDIRPLUS: attributes too */
@@ -65,16 +67,23 @@ static int listing_emit(void *context, const struct vault_entry *stored)
 	struct listing *listing = context;
 	struct fuse_entry_param entry;
 
+	if (views_is_name(listing->fs, listing->id, stored->name))	/* of an older vaultfs: the views stand before it */
+		return 0;
 	reply_fill_entry(listing->fs, &stored->attr, &entry);
 	return listing_put(listing, stored->name, &entry, stored->cookie);
 }
 
-/* "." or "..": a node id of 0 tells the kernel that these are no look-ups. */
+/* ".", ".." or the views: a node id of 0 tells the kernel that these are no look-ups. */
 static int listing_put_dots(struct listing *listing, const char *name, uint64_t id, uint64_t cookie)
 {
 	struct fuse_entry_param entry = { .ino = 0, .attr = { .st_ino = id, .st_mode = S_IFDIR } };
 
 	return listing_put(listing, name, &entry, cookie);
+}
+
+static bool shows_views(const struct fs *fs)
+{
+	return fs->views && fs->options->views == FS_VIEWS_SHOWN;
 }
 
 static int listing_fill(struct listing *listing, uint64_t id, uint64_t cookie)
@@ -92,6 +101,9 @@ static int listing_fill(struct listing *listing, uint64_t id, uint64_t cookie)
 		if (listing_put_dots(listing, "..", parent, COOKIE_PARENT))
 			return 0;
 	}
+	if (id == VAULT_ROOT_ID && cookie < VIEWS_COOKIE && shows_views(listing->fs) &&
+	    listing_put_dots(listing, VIEWS_NAME, VIEW_TOP_ID, VIEWS_COOKIE))
+		return 0;
 	return vault_readdir(vault, id, cookie < VAULT_FIRST_COOKIE ? 0 : cookie, listing->plus, listing_emit, listing);
 }
 
@@ -100,6 +112,7 @@ static void list_and_reply(fuse_req_t req, uint64_t id, size_t size, off_t offse
 	struct listing listing = {
 		.req = req,
 		.fs = fuse_req_userdata(req),
+		.id = id,
 		.buffer = worker_self()->reply,
 		.size = size < FS_BUFFER_SIZE ? size : FS_BUFFER_SIZE,
 		.plus = plus,
@@ -118,11 +131,17 @@ static void list_and_reply(fuse_req_t req, uint64_t id, size_t size, off_t offse
 void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
 {
 	(void)fi;
-	list_and_reply(req, ino, size, offset, false);
+	if (views_is(ino))
+		views_readdir(req, ino, size, offset, false);
+	else
+		list_and_reply(req, ino, size, offset, false);
 }
 
 void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
 {
 	(void)fi;
-	list_and_reply(req, ino, size, offset, true);
+	if (views_is(ino))
+		views_readdir(req, ino, size, offset, true);
+	else
+		list_and_reply(req, ino, size, offset, true);
 }

@@ -16,12 +16,18 @@
 #include "orphans.h"
 #include "park.h"
 #include "reply.h"
+#include "views.h"
 
 void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fs *fs = fuse_req_userdata(req);
-	int r = handle_open(fs, ino, fi);
+	int r;
 
+	if (views_is(ino)) {
+		views_open(req, ino, fi);
+		return;
+	}
+	r = handle_open(fs, ino, fi);
 	if (r < 0)
 		reply_failure(req, r);
 	else
@@ -32,6 +38,10 @@ void op_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fs *fs = fuse_req_userdata(req);
 
+	if (views_is(ino)) {
+		views_release(req, fi);
+		return;
+	}
 	handle_close(fs, fi);
 	orphans_hint(fs->orphans, ino);	/* the FORGET may have come first, when it was still open */
 	reply_done(req, 0);
@@ -46,6 +56,10 @@ void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct f
 
 	if (size > FS_BUFFER_SIZE || offset < 0) {	/* more than was negotiated; a short answer would mean the end */
 		reply_failure(req, -EINVAL);
+		return;
+	}
+	if (views_is(ino)) {
+		views_read(req, size, offset, fi);
 		return;
 	}
 	n = vault_read(handle_file(fi), (uint64_t)offset, buffer, size);
@@ -139,7 +153,10 @@ void op_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct f
 	uint64_t found;
 	int r;
 
-	(void)ino;
+	if (views_is(ino)) {
+		views_seek(req, offset, whence, fi);
+		return;
+	}
 	if (fs->options->writeback)
 		r = -ENOSYS;
 	else
@@ -156,8 +173,10 @@ void op_copy_file_range(fuse_req_t req, fuse_ino_t ino_in, off_t offset_in, stru
 {
 	ssize_t n;
 
-	(void)ino_in;
-	(void)ino_out;
+	if (views_is(ino_in) || views_is(ino_out)) {
+		reply_failure(req, -EXDEV);	/* a playlist has no extents: read and write it */
+		return;
+	}
 	if (flags != 0 || offset_in < 0 || offset_out < 0)
 		n = -EINVAL;
 	else

@@ -9,6 +9,7 @@
 
 #include "orphans.h"
 #include "reply.h"
+#include "views.h"
 
 /* NFS servers ask for "." and ".."; they are not stored. They ask only for what the kernel does not know any more, so that
  * an inode without a name is gone, purged or not. */
@@ -33,13 +34,19 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct vault_attr attr;
 	int r;
 
-	if (strnlen(name, VAULT_NAME_MAX + 1) > VAULT_NAME_MAX)
+	if (strnlen(name, VAULT_NAME_MAX + 1) > VAULT_NAME_MAX) {
 		r = -ENAMETOOLONG;
-	else if (is_dots(name))
+	} else if (views_is(parent)) {
+		views_lookup(req, parent, name);
+		return;
+	} else if (views_is_name(fs, parent, name)) {
+		views_reply_top(req);
+		return;
+	} else if (is_dots(name)) {
 		r = lookup_dots(fs, parent, name, &attr);
-	else
+	} else {
 		r = vault_lookup(fs->vault, parent, name, &attr);
-
+	}
 	if (r == -ENOENT)
 		reply_absent(req);	/* the kernel may remember this too */
 	else if (r < 0)
@@ -55,6 +62,8 @@ static int make(fuse_req_t req, uint64_t parent, const char *name, mode_t mode, 
 	const struct fuse_ctx *caller = fuse_req_ctx(req);
 	struct vault_attr wanted = { .mode = mode, .uid = caller->uid, .gid = caller->gid, .rdev = rdev };
 
+	if (views_is_name(fs, parent, name))
+		return -EEXIST;
 	if (!fs->acls)	/* then the kernel has taken the umask off */
 		return vault_make(fs->vault, parent, name, &wanted, target, ret);
 	return vault_make_inheriting(fs->vault, parent, name, &wanted, caller->umask, target, ret);
@@ -74,17 +83,26 @@ static void make_and_reply(fuse_req_t req, uint64_t parent, const char *name, mo
 
 void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
 {
-	make_and_reply(req, parent, name, mode, S_ISCHR(mode) || S_ISBLK(mode) ? rdev : 0, NULL);
+	if (views_is(parent))
+		views_mknod(req, parent, name, mode);
+	else
+		make_and_reply(req, parent, name, mode, S_ISCHR(mode) || S_ISBLK(mode) ? rdev : 0, NULL);
 }
 
 void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
-	make_and_reply(req, parent, name, S_IFDIR | (mode & ~(mode_t)S_IFMT), 0, NULL);
+	if (views_is(parent))
+		views_mkdir(req, parent, name);
+	else
+		make_and_reply(req, parent, name, S_IFDIR | (mode & ~(mode_t)S_IFMT), 0, NULL);
 }
 
 void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *name)
 {
-	make_and_reply(req, parent, name, S_IFLNK | 0777, 0, target);
+	if (views_is(parent))
+		reply_failure(req, -EPERM);
+	else
+		make_and_reply(req, parent, name, S_IFLNK | 0777, 0, target);
 }
 
 /* The name was there after all: open what it is, as open(2) without O_EXCL does. */
@@ -104,8 +122,13 @@ void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 {
 	struct fs *fs = fuse_req_userdata(req);
 	struct vault_attr attr;
-	int r = make(req, parent, name, S_IFREG | (mode & ~(mode_t)S_IFMT), 0, NULL, &attr);
+	int r;
 
+	if (views_is(parent)) {
+		views_create(req, parent, name, mode, fi);
+		return;
+	}
+	r = make(req, parent, name, S_IFREG | (mode & ~(mode_t)S_IFMT), 0, NULL, &attr);
 	if (r == -EEXIST && !(fi->flags & O_EXCL))
 		r = open_existing(fs, parent, name, fi->flags, &attr);
 	if (r >= 0)
@@ -120,8 +143,16 @@ void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, const char *
 {
 	struct fs *fs = fuse_req_userdata(req);
 	struct vault_attr attr;
-	int r = vault_link(fs->vault, ino, new_parent, new_name, &attr);
+	int r;
 
+	if (views_is(new_parent)) {
+		views_link(req, ino, new_parent, new_name);
+		return;
+	}
+	if (views_is_name(fs, new_parent, new_name))
+		r = -EEXIST;
+	else
+		r = views_is(ino) ? -EPERM : vault_link(fs->vault, ino, new_parent, new_name, &attr);
 	if (r < 0)
 		reply_failure(req, r);
 	else
@@ -139,8 +170,13 @@ void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct fs *fs = fuse_req_userdata(req);
 	struct vault_attr lost = { .id = 0 };
-	int r = vault_unlink(fs->vault, parent, name, &lost);
+	int r;
 
+	if (views_is(parent)) {
+		views_unlink(req, parent, name);
+		return;
+	}
+	r = views_is_name(fs, parent, name) ? -EISDIR : vault_unlink(fs->vault, parent, name, &lost);
 	if (r >= 0)
 		name_lost(fs, &lost);	/* before the reply, which may bring the FORGET at once */
 	reply_done(req, r);
@@ -150,8 +186,13 @@ void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct fs *fs = fuse_req_userdata(req);
 	struct vault_attr lost = { .id = 0 };
-	int r = vault_rmdir(fs->vault, parent, name, &lost);
+	int r;
 
+	if (views_is(parent)) {
+		views_rmdir(req, parent, name);
+		return;
+	}
+	r = views_is_name(fs, parent, name) ? -EBUSY : vault_rmdir(fs->vault, parent, name, &lost);
 	if (r >= 0)
 		name_lost(fs, &lost);
 	reply_done(req, r);
@@ -173,6 +214,16 @@ static bool moved_directories(struct fs *fs, uint64_t parent, const char *name, 
 	return ret_ids[0] != 0 || ret_ids[1] != 0;
 }
 
+/* Into or out of a view nothing is moved: after EXDEV programs would copy and delete. */
+static void rename_view(fuse_req_t req, uint64_t parent, const char *name, uint64_t new_parent, const char *new_name,
+			unsigned flags)
+{
+	if (views_is(parent) && views_is(new_parent))
+		views_rename(req, parent, name, new_parent, new_name, flags);
+	else
+		reply_failure(req, -EPERM);
+}
+
 void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t new_parent, const char *new_name,
 	       unsigned flags)
 {
@@ -182,6 +233,14 @@ void op_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t n
 	uint64_t moved[2];
 	int r;
 
+	if (views_is(parent) || views_is(new_parent)) {
+		rename_view(req, parent, name, new_parent, new_name, flags);
+		return;
+	}
+	if (views_is_name(fs, parent, name) || views_is_name(fs, new_parent, new_name)) {
+		reply_failure(req, -EBUSY);
+		return;
+	}
 	if (flags & ~(unsigned)(RENAME_NOREPLACE | RENAME_EXCHANGE)) {
 		reply_failure(req, -EINVAL);
 		return;
@@ -203,8 +262,10 @@ void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t n_lookups)
 {
 	struct fs *fs = fuse_req_userdata(req);
 
-	(void)n_lookups;	/* not counted: the kernel is asked before anything is purged */
-	orphans_hint(fs->orphans, ino);
+	if (views_is(ino))
+		views_forget(fs, ino, n_lookups);
+	else	/* not counted: the kernel is asked before anything is purged */
+		orphans_hint(fs->orphans, ino);
 	fuse_reply_none(req);
 }
 
@@ -212,7 +273,11 @@ void op_forget_multi(fuse_req_t req, size_t n, struct fuse_forget_data *forgets)
 {
 	struct fs *fs = fuse_req_userdata(req);
 
-	for (size_t i = 0; i < n; i++)
-		orphans_hint(fs->orphans, forgets[i].ino);
+	for (size_t i = 0; i < n; i++) {
+		if (views_is(forgets[i].ino))
+			views_forget(fs, forgets[i].ino, forgets[i].nlookup);
+		else
+			orphans_hint(fs->orphans, forgets[i].ino);
+	}
 	fuse_reply_none(req);
 }

@@ -17,6 +17,7 @@
 #include "control.h"
 #include "library.h"
 #include "reply.h"
+#include "views.h"
 
 static bool starts_with(const char *name, const char *prefix)
 {
@@ -129,6 +130,8 @@ void op_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 		reply_vault_path(req, fs, size);
 	else if (control_is_search(ino, name))
 		control_search(req, size);
+	else if (views_is(ino))
+		views_getxattr(req, ino, name, size);
 	else if (absent < 0)
 		reply_failure(req, absent);
 	else if (vault_getxattr_is_slow(name))
@@ -144,6 +147,10 @@ void op_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *v
 	struct fs *fs = fuse_req_userdata(req);
 	int r;
 
+	if (views_is(ino)) {
+		views_setxattr(req, ino, name, value, size);
+		return;
+	}
 	if (is_vault_path(ino, name))
 		r = -EPERM;
 	else if (control_is(ino, name))
@@ -190,7 +197,10 @@ void op_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 	struct fs *fs = fuse_req_userdata(req);
 	char *buffer = worker_self()->reply;
 
-	reply_value(req, buffer, list_for(fs, fuse_req_ctx(req)->uid, ino, buffer), size);
+	if (views_is(ino))
+		views_listxattr(req, ino, size);
+	else
+		reply_value(req, buffer, list_for(fs, fuse_req_ctx(req)->uid, ino, buffer), size);
 }
 
 void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
@@ -198,6 +208,10 @@ void op_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 	struct fs *fs = fuse_req_userdata(req);
 	int r;
 
+	if (views_is(ino)) {
+		views_removexattr(req, ino, name);
+		return;
+	}
 	if (is_vault_path(ino, name))
 		r = -EPERM;
 	else if (is_foreign(fs, name))

@@ -149,6 +149,19 @@ static int parse_index(struct fs_options *options, const char *text)
 	return 0;
 }
 
+static int parse_views(const char *text, enum fs_views *ret)
+{
+	static const char *const words[] = { [FS_VIEWS_HIDDEN] = "hidden", [FS_VIEWS_SHOWN] = "shown", [FS_VIEWS_NO] = "no" };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strcmp(text, words[i]) == 0) {
+			*ret = (enum fs_views)i;
+			return 0;
+		}
+	}
+	return log_err(-EINVAL, "mount option views=%s: hidden, shown or no", text);
+}
+
 static int parse_fsname(struct fs_options *options, const char *value)
 {
 	char *copy = strdup(value);
@@ -191,6 +204,8 @@ static int parse_value(struct fs_options *options, const char *word, const char 
 		r = parse_choice(word, value, &options->previews);
 	} else if (strcmp(word, "seen") == 0) {
 		r = parse_choice(word, value, &options->seen);
+	} else if (strcmp(word, "views") == 0) {
+		r = parse_views(value, &options->views);
 	} else if (strcmp(word, "fsname") == 0) {
 		r = parse_fsname(options, value);
 	} else {

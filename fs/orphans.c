@@ -19,11 +19,13 @@
 #define SWEEP_MS 30000		/* how often the vault is asked while anything is left */
 #define HINTED (1ull << 63)	/* in a slot: its id is in the ring; ids stay far below */
 
-/* A rename that is answered once the listings of what it moved are forgotten. */
+/* A request that is answered once the kernel has forgotten what it knows of inodes: of a rename the listings of what it moved,
+ * of a removal from a view the attributes. */
 struct moved {
 	struct moved *next;
 	fuse_req_t req;
 	uint64_t ids[2];
+	bool miscounted;	/* attributes only */
 };
 
 struct orphans {
@@ -127,16 +129,16 @@ void orphans_hint(struct orphans *orphans, uint64_t id)
 		(void)pthread_cond_signal(&orphans->wake);
 }
 
-void orphans_moved(struct orphans *orphans, fuse_req_t req, const uint64_t ids[2])
+static void add_moved(struct orphans *orphans, const struct moved *added)
 {
 	struct moved *moved = malloc(sizeof(*moved));
 
-	if (!moved) {	/* the rename is done; only d_ino of ".." may be the old one for a while */
-		(void)log_err(-ENOMEM, "no memory to tell that a directory moved");
-		reply_done(req, 0);
+	if (!moved) {	/* it is done; only what the kernel knows may be old for a while */
+		(void)log_err(-ENOMEM, "no memory to tell of a change");
+		reply_done(added->req, 0);
 		return;
 	}
-	*moved = (struct moved){ .req = req, .ids = { ids[0], ids[1] } };
+	*moved = *added;
 
 	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&orphans->lock);
 
@@ -144,6 +146,26 @@ void orphans_moved(struct orphans *orphans, fuse_req_t req, const uint64_t ids[2
 	moved->next = orphans->moved;
 	orphans->moved = moved;
 	(void)pthread_cond_signal(&orphans->wake);
+}
+
+void orphans_moved(struct orphans *orphans, fuse_req_t req, const uint64_t ids[2])
+{
+	add_moved(orphans, &(struct moved){ .req = req, .ids = { ids[0], ids[1] } });
+}
+
+void orphans_miscounted(struct orphans *orphans, fuse_req_t req, uint64_t id)
+{
+	add_moved(orphans, &(struct moved){ .req = req, .ids = { id, 0 }, .miscounted = true });
+}
+
+/* 0, 0: all of what is cached; -1, 0: attributes only. The kernel may not know it any more. */
+static void forget_cached(struct orphans *orphans, const struct moved *moved)
+{
+	for (int i = 0; i < 2; i++) {
+		if (moved->ids[i] != 0)
+			(void)fuse_lowlevel_notify_inval_inode(orphans->fs->session, moved->ids[i],
+							       moved->miscounted ? -1 : 0, 0);
+	}
 }
 
 static void serve_moved(struct orphans *orphans)
@@ -157,11 +179,10 @@ static void serve_moved(struct orphans *orphans)
 		AUTO(free) struct moved *done = moved;
 
 		moved = done->next;
-		for (int i = 0; i < 2; i++) {
-			if (done->ids[i] != 0)	/* 0, 0: all of what is cached; the kernel may not know it any more */
-				(void)fuse_lowlevel_notify_inval_inode(orphans->fs->session, done->ids[i], 0, 0);
-		}
+		forget_cached(orphans, done);
 		reply_done(done->req, 0);
+		if (done->miscounted)	/* who asked for them in between may have the old count, less one */
+			forget_cached(orphans, done);
 	}
 }
 

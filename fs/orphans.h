@@ -25,6 +25,10 @@ void orphans_hint(struct orphans *orphans, uint64_t id);
  * then `req`, which belongs to this call from now on, is answered with success. */
 void orphans_moved(struct orphans *orphans, fuse_req_t req, const uint64_t ids[2]);
 
+/* The kernel believes that inode `id` lost a name, which is about to be answered to `req`, and counts one less: it forgets what it
+ * knows of its attributes, and `req`, which belongs to this call from now on, is answered with success. */
+void orphans_miscounted(struct orphans *orphans, fuse_req_t req, uint64_t id);
+
 /* End the thread; NULL is fine. */
 void orphans_free(struct orphans *orphans);
 

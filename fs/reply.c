@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "views.h"
+
 #define NS_PER_SECOND 1000000000
 
 static struct timespec time_from_ns(int64_t ns)
@@ -47,10 +49,10 @@ static void fill_stat(const struct fs *fs, const struct vault_attr *attr, struct
 }
 
 /* When somebody who is not root writes, suid and sgid go (HANDLE_KILLPRIV_V2), but the kernel does not look at the mode
- * again: so of a file that has them it always asks. */
+ * again: so of a file that has them it always asks. View folders follow from what is in the vault. */
 static double attr_timeout(const struct vault_attr *attr)
 {
-	bool fleeting = S_ISREG(attr->mode) && (attr->mode & (S_ISUID | S_ISGID));
+	bool fleeting = views_is(attr->id) || (S_ISREG(attr->mode) && (attr->mode & (S_ISUID | S_ISGID)));
 
 	return fleeting ? 0 : REPLY_TIMEOUT_SECONDS;
 }
@@ -98,6 +100,15 @@ void reply_entry(fuse_req_t req, const struct fs *fs, const struct vault_attr *a
 	(void)fuse_reply_entry(req, &entry);	/* as above */
 }
 
+int reply_entry_now(fuse_req_t req, const struct fs *fs, const struct vault_attr *attr)
+{
+	struct fuse_entry_param entry;
+
+	reply_fill_entry(fs, attr, &entry);
+	entry.entry_timeout = 0;
+	return fuse_reply_entry(req, &entry);
+}
+
 void reply_attr(fuse_req_t req, const struct fs *fs, const struct vault_attr *attr)
 {
 	struct stat stat;
@@ -106,7 +117,9 @@ void reply_attr(fuse_req_t req, const struct fs *fs, const struct vault_attr *at
 	(void)fuse_reply_attr(req, &stat, attr_timeout(attr));	/* as above */
 }
 
-void reply_open(fuse_req_t req, struct fs *fs, const struct vault_attr *attr, struct fuse_file_info *fi)
+/* `attr` NULL: answers OPEN. */
+static void reply_handle(fuse_req_t req, struct fs *fs, const struct vault_attr *attr, double entry_timeout,
+			 struct fuse_file_info *fi)
 {
 	int r;
 
@@ -115,10 +128,21 @@ void reply_open(fuse_req_t req, struct fs *fs, const struct vault_attr *attr, st
 		struct fuse_entry_param entry;
 
 		reply_fill_entry(fs, attr, &entry);
+		entry.entry_timeout = entry_timeout;
 		r = fuse_reply_create(req, &entry, fi);
 	} else {
 		r = fuse_reply_open(req, fi);
 	}
 	if (r < 0)	/* no RELEASE will come */
 		handle_close(fs, fi);
+}
+
+void reply_open(fuse_req_t req, struct fs *fs, const struct vault_attr *attr, struct fuse_file_info *fi)
+{
+	reply_handle(req, fs, attr, REPLY_TIMEOUT_SECONDS, fi);
+}
+
+void reply_created_now(fuse_req_t req, struct fs *fs, const struct vault_attr *attr, struct fuse_file_info *fi)
+{
+	reply_handle(req, fs, attr, 0, fi);
 }

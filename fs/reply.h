@@ -20,9 +20,14 @@ void reply_done(fuse_req_t req, int r);
 /* There is no such name; the kernel may remember that. */
 void reply_absent(fuse_req_t req);
 void reply_entry(fuse_req_t req, const struct fs *fs, const struct vault_attr *attr);
+/* The same for a name in a view, which is good for this moment only.  Returns what sending it did: below 0 the kernel did not
+ * take it, and counts no look-up. */
+int reply_entry_now(fuse_req_t req, const struct fs *fs, const struct vault_attr *attr);
 void reply_attr(fuse_req_t req, const struct fs *fs, const struct vault_attr *attr);
 
-/* Answer OPEN, or CREATE when `attr` is given; closes the handle again if the kernel no longer wants it. */
+/* Answer OPEN, or CREATE when `attr` is given; closes the handle again if the kernel no longer wants it. reply_created_now() is
+ * for a name in a view. */
+void reply_created_now(fuse_req_t req, struct fs *fs, const struct vault_attr *attr, struct fuse_file_info *fi);
 void reply_open(fuse_req_t req, struct fs *fs, const struct vault_attr *attr, struct fuse_file_info *fi);
 
 /* The owner and the group that are shown: the mount's own (options uid and gid), or the inode's. */

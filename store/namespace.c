@@ -97,6 +97,14 @@ int vault_parent(struct vault *vault, uint64_t id, uint64_t *ret_parent)
 	return entry_of_locked(vault, id, ret_parent, NULL);
 }
 
+int vault_name_of(struct vault *vault, uint64_t id, uint64_t *ret_parent, char *ret_name)
+{
+	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&vault->db.lock);
+
+	(void)held;
+	return entry_of_locked(vault, id, ret_parent, ret_name);
+}
+
 int vault_resolve(struct vault *vault, const char *path, struct vault_attr *ret)
 {
 	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&vault->db.lock);

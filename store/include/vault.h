@@ -203,6 +203,10 @@ int vault_getattr(struct vault *vault, uint64_t id, struct vault_attr *ret);
 /* The directory that holds directory `id`; the root's is the root.  -ENOENT; -ENOTDIR. */
 int vault_parent(struct vault *vault, uint64_t id, uint64_t *ret_parent);
 
+/* Some name of inode `id`: the directory it stands in, and its name there, into VAULT_NAME_MAX + 1 bytes.  -ENOENT it has
+ * none. */
+int vault_name_of(struct vault *vault, uint64_t id, uint64_t *ret_parent, char *ret_name);
+
 enum vault_set {
 	VAULT_SET_MODE = 1, VAULT_SET_UID = 2, VAULT_SET_GID = 4, VAULT_SET_SIZE = 8, VAULT_SET_ATIME = 16,
 	VAULT_SET_MTIME = 32, VAULT_SET_CTIME = 64,

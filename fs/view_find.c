@@ -1,0 +1,353 @@
+/* view_find.c - what is called NAME in a view folder.
+ *
+ * Sub-folders come before files: a file that is called like one is shown, and found, under its other name. A folder that
+ * was shown when its parent was last listed is found even if nothing is in it any more: who removes a tree empties
+ * folders before he removes them. */
+#include "view_request.h"
+
+#include <errno.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "auto.h"
+#include "reply.h"
+#include "view_inbox.h"
+
+/* ---- listings ---- */
+
+int view_listing(struct fs *fs, const struct view_path *path, bool may_wait, struct vault_listing **ret)
+{
+	AUTO(vault_listing) struct vault_listing *listing = NULL;
+	int r = view_path_listing(fs->vault, path, &listing);
+
+	if (r >= 0)
+		r = vault_listing_refresh_soon(listing);
+	if (r == -EAGAIN && may_wait)
+		r = vault_listing_refresh(listing);
+	if (r >= 0)
+		*ret = TAKE(listing);
+	return r;
+}
+
+int view_listing_has_any(struct vault_listing *listing)
+{
+	AUTO(vault_snapshot) struct vault_snapshot *snapshot = NULL;
+	int r = vault_listing_snapshot(listing, &snapshot);
+
+	return r < 0 ? r : vault_snapshot_size(snapshot) > 0;
+}
+
+/* The path one step further, for its query. */
+static int path_with(const struct view_path *path, const struct view_step *step, struct view_path **ret)
+{
+	struct view_path *longer = malloc(sizeof(*longer) + (path->n + 1) * sizeof(longer->steps[0]));
+
+	if (!longer)
+		return log_err(-ENOMEM, "no memory for the path of the view folder %s", step->name);
+	*longer = (struct view_path){ .n = path->n + 1 };
+	memcpy(longer->steps, path->steps, path->n * sizeof(path->steps[0]));
+	longer->steps[path->n] = *step;
+	*ret = longer;
+	return 0;
+}
+
+int view_shows_files(struct views *views, const struct view_path *path, const struct view_step *step, bool may_wait)
+{
+	AUTO(vault_listing) struct vault_listing *listing = NULL;
+	AUTO(free) struct view_path *longer = NULL;
+	int r = path_with(path, step, &longer);
+
+	if (r >= 0)
+		r = view_listing(views->fs, longer, may_wait, &listing);
+	return r < 0 ? r : view_listing_has_any(listing);
+}
+
+/* ---- tags ---- */
+
+/* Find tag `name`; its name as it is written goes to ret->tag.  -ENOENT. */
+static int tag_found(struct views *views, const char *name, struct view_found *ret)
+{
+	AUTO(vault_tags) struct vault_tags tags = { .n = 0 };
+	int r = vault_tag_find(views->fs->vault, name, &tags);
+
+	if (r < 0)
+		return r;
+	if (!tags.tags[0].is_folder || strlen(tags.tags[0].name) > VAULT_TAG_NAME_MAX)
+		return -ENOENT;
+	(void)memccpy(ret->tag, tags.tags[0].name, '\0', sizeof(ret->tag));
+	ret->step.tag = ret->tag;
+	return 0;
+}
+
+/* Find the tag ABOVE/NAME, of which `n_above` bytes of ABOVE are looked at. */
+static int tag_below_found(struct views *views, const char *above, size_t n_above, const char *name,
+			   struct view_found *ret)
+{
+	char full[VAULT_TAG_NAME_MAX + 1];
+	size_t n = strlen(name);
+
+	if (n_above + 1 + n > VAULT_TAG_NAME_MAX)
+		return -ENOENT;
+	memcpy(full, above, n_above);
+	full[n_above] = '/';
+	memcpy(full + n_above + 1, name, n + 1);
+	return tag_found(views, full, ret);
+}
+
+/* Is the tag one of those, or above one of them? Names as they are written, so bytes tell. */
+static bool is_used(const char *tag, const char *const *used, int n_used)
+{
+	size_t n = strlen(tag);
+
+	for (int i = 0; i < n_used; i++)
+		if (strncmp(used[i], tag, n) == 0 && (used[i][n] == '\0' || used[i][n] == '/'))
+			return true;
+	return false;
+}
+
+/* A tag beside those that the path uses: NAME itself, or, of a tag that stands above one of them, what else is below. */
+static int other_tag_found(struct views *views, const char *const *used, int n_used, const char *name,
+			   struct view_found *ret)
+{
+	int r = tag_found(views, name, ret);
+
+	if (r != -ENOENT && (r < 0 || !is_used(ret->tag, used, n_used)))
+		return r;
+	for (int i = 0; i < n_used; i++) {
+		for (const char *end = strchr(used[i], '/'); end; end = strchr(end + 1, '/')) {
+			r = tag_below_found(views, used[i], (size_t)(end - used[i]), name, ret);
+			if (r != -ENOENT && (r < 0 || !is_used(ret->tag, used, n_used)))
+				return r;
+		}
+	}
+	return -ENOENT;
+}
+
+/* The folder of a tag: those below the folder's own are always there, others where they narrow what it shows. */
+static int find_tag(struct views *views, const struct view_path *path, const char *name, bool may_wait,
+		    struct view_found *ret)
+{
+	const char *used[VIEW_TAGS_MAX];
+	int n_used = view_path_tags(path, used);
+	int r;
+
+	if (n_used <= 0)
+		return n_used < 0 ? n_used : tag_found(views, name, ret);
+	r = tag_below_found(views, used[n_used - 1], strlen(used[n_used - 1]), name, ret);
+	ret->step.is_child = r >= 0;
+	if (r != -ENOENT)
+		return r;
+	r = other_tag_found(views, used, n_used, name, ret);
+	if (r < 0)
+		return r;
+	r = view_shows_files(views, path, &ret->step, may_wait);
+	return r > 0 ? 0 : r == 0 ? -ENOENT : r;
+}
+
+static int find_shown_tag(struct views *views, const struct view_path *path, const char *name, struct view_found *ret)
+{
+	char tag[VAULT_TAG_NAME_MAX + 1];
+	bool is_child;
+	int r = -ENOENT;
+
+	if (view_was_shown(views, path->id, name, tag, &is_child))
+		r = tag_found(views, tag, ret);
+	ret->step.is_child = r >= 0 && is_child;
+	return r;
+}
+
+/* ---- other folders ---- */
+
+/* Folders of what is always there are found whether there is a file or not, so that one can be put there. */
+static int find_folder(struct views *views, const struct view_path *path, const char *name, bool may_wait,
+		       struct view_found *ret)
+{
+	const struct view_shape *above = view_path_last(path)->shape;
+	AUTO(free) char *query = NULL;
+	char tag[VAULT_TAG_NAME_MAX + 1];
+	bool is_child;
+	int r = vault_folder_query((enum vault_folders)above->folders,
+				   above->kind == VIEW_FOLDER ? view_path_last(path)->name : NULL, name, &query);
+
+	if (r < 0)
+		return r;
+	if (above->folders == VAULT_FOLDERS_KINDS || above->folders == VAULT_FOLDERS_RECENT ||
+	    above->folders == VAULT_FOLDERS_RATINGS || view_was_shown(views, path->id, name, tag, &is_child))
+		return 0;
+	r = view_shows_files(views, path, &ret->step, may_wait);
+	return r > 0 ? 0 : r == 0 ? -ENOENT : r;
+}
+
+/* Any words are a search. Programs look for names like .git and .hidden everywhere: those are not. */
+static int find_words(const char *name)
+{
+	AUTO(vault_query) struct vault_query *query = NULL;
+	struct vault_query_error error;
+	int r;
+
+	if (name[0] == '.')
+		return -ENOENT;
+	r = vault_query_parse(name, &query, &error);
+	if (r == -EINVAL)
+		return log_err(r, VIEWS_NAME "/search/%s: at byte %zu: %s", name, error.offset, error.message);
+	return r;
+}
+
+/* A directory of the vault, or a file in it that shows what is like it. */
+static int find_real(struct views *views, const struct view_path *path, const char *name, struct view_found *ret)
+{
+	const struct view_step *above = view_path_last(path);
+	int r = vault_lookup(views->fs->vault, above->real ? above->real : VAULT_ROOT_ID, name, &ret->attr);
+
+	if (r < 0)
+		return r;
+	ret->step.real = ret->attr.id;
+	if (S_ISDIR(ret->attr.mode))
+		ret->step.shape = above->shape;
+	else if (S_ISREG(ret->attr.mode))
+		ret->step.shape = &view_shape_similar_file;
+	else
+		return -ENOENT;
+	return 0;
+}
+
+static int find_sub_folder(struct views *views, const struct view_path *path, const char *name, bool may_wait,
+			   struct view_found *ret)
+{
+	const struct view_shape *shape = view_path_last(path)->shape;
+	int r;
+
+	ret->step = (struct view_step){ .name = name, .shape = shape->inner };
+	switch (shape->kind) {
+	case VIEW_TOP:
+		ret->step.shape = view_shapes_find(name);
+		return ret->step.shape ? 0 : -ENOENT;
+	case VIEW_TAGS:
+		return find_tag(views, path, name, may_wait, ret);
+	case VIEW_TAG:
+		r = find_shown_tag(views, path, name, ret);
+		return r == -ENOENT ? find_tag(views, path, name, may_wait, ret) : r;
+	case VIEW_FOLDERS:
+	case VIEW_FOLDER:
+		return shape->inner ? find_folder(views, path, name, may_wait, ret) : -ENOENT;
+	case VIEW_SEARCH:
+		return find_words(name);
+	case VIEW_SIMILAR:
+		return find_real(views, path, name, ret);
+	case VIEW_THUMBNAILS:
+	case VIEW_PREVIEWS:
+	case VIEW_PREVIEWS_FILE:
+		return view_derived_find(views, path, name, ret);
+	default:
+		return -ENOENT;
+	}
+}
+
+/* ---- files ---- */
+
+static int find_playlist(struct views *views, const struct view_path *path, bool may_wait, struct view_found *ret)
+{
+	ret->step = (struct view_step){ .name = VIEW_PLAYLIST_NAME, .shape = &view_shape_playlist };
+	return view_playlist_size(views, path, may_wait, &ret->size);
+}
+
+static int find_file(struct views *views, const struct view_path *path, const char *name, bool may_wait,
+		     struct view_found *ret)
+{
+	AUTO(vault_listing) struct vault_listing *listing = NULL;
+	uint64_t id = 0;
+	char shown[VAULT_NAME_MAX + 1];
+	int r = view_listing(views->fs, path, may_wait, &listing);
+
+	if (r >= 0)
+		r = vault_listing_find(listing, name, &id);
+	if (r == -ENOENT) {	/* a name that it was just given there, but is not shown under */
+		id = view_fresh_find(views, path->id, name);
+		r = id ? vault_listing_name(listing, id, shown) : -ENOENT;
+	}
+	if (r >= 0)
+		r = vault_getattr(views->fs->vault, id, &ret->attr);
+	ret->is_file = r >= 0;
+	return r;
+}
+
+int view_find(struct views *views, const struct view_path *path, const char *name, bool may_wait, struct view_found *ret)
+{
+	bool lists_files = view_lists_files(view_path_last(path)->shape);
+	int r;
+
+	*ret = (struct view_found){ .size = 0 };
+	if (lists_files && strcmp(name, VIEW_PLAYLIST_NAME) == 0) {
+		r = find_playlist(views, path, may_wait, ret);
+		return r;
+	}
+	r = find_sub_folder(views, path, name, may_wait, ret);
+	if (r == -ENOENT && lists_files)
+		r = find_file(views, path, name, may_wait, ret);
+	return r;
+}
+
+/* ---- the operation ---- */
+
+/* Servers of NFS ask for "." and ".." of what they know by number. */
+static int reply_dots(struct view_request *request, const struct view_path *path)
+{
+	struct fs *fs = request->fs;
+	size_t n = request->name[1] == '.' && path->n > 1 ? path->n - 1 : path->n;
+	struct vault_attr attr;
+	int r;
+
+	if (n != path->n)	/* the folder above: its number is not at hand, and nobody needs it by this way */
+		return -ESTALE;
+	r = view_attr(fs, path, path->id, view_path_last(path), 0, &attr);
+	if (r >= 0)
+		(void)reply_entry_now(request->req, fs, &attr);
+	return r;
+}
+
+static int reply_node(struct view_request *request, const struct view_found *found)
+{
+	struct fs *fs = request->fs;
+	struct vault_attr attr;
+	uint64_t id = 0;
+	int r = view_nodes_look_up(fs->views->nodes, request->ino, &found->step, &id);
+
+	if (r < 0)
+		return r;
+	r = view_attr(fs, NULL, id, &found->step, found->size, &attr);
+	if (r < 0)
+		view_nodes_forget(fs->views->nodes, id, 1);
+	else if (reply_entry_now(request->req, fs, &attr) < 0)
+		view_nodes_forget(fs->views->nodes, id, 1);	/* it did not arrive: no FORGET will come */
+	view_nodes_bound(fs->views);
+	return r;
+}
+
+static int serve_lookup(struct view_request *request)
+{
+	struct fs *fs = request->fs;
+	AUTO(view_path) struct view_path *path = NULL;
+	struct view_found found;
+	int r = view_nodes_path(fs->views->nodes, request->ino, &path);
+
+	if (r < 0)
+		return r;
+	if (strcmp(request->name, ".") == 0 || strcmp(request->name, "..") == 0)
+		return reply_dots(request, path);
+	r = view_find(fs->views, path, request->name, request->may_wait, &found);
+	if (r < 0)
+		return r;
+	if (!found.is_file)
+		return reply_node(request, &found);
+	(void)reply_entry_now(request->req, fs, &found.attr);
+	return 0;
+}
+
+void views_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct view_request request = { .fs = fuse_req_userdata(req), .req = req, .serve = serve_lookup, .ino = parent,
+					.name = name };
+
+	view_request_run(&request);
+}
