@@ -121,6 +121,37 @@ static int do_find(struct work *w)
 	return r == -EAGAIN ? 0 : r; /* search.db was given up */
 }
 
+static int take_folder(void *context, const struct vault_tag_folder *folder)
+{
+	(void)context;
+	(void)folder;
+	return 0;
+}
+
+/* Made, brought up to date after a change, looked at, and given back. */
+static int do_listing(struct work *w)
+{
+	AUTO(vault_query) struct vault_query *query = NULL;
+	AUTO(vault_listing) struct vault_listing *listing = NULL;
+	AUTO(vault_snapshot) struct vault_snapshot *snapshot = NULL;
+	AUTO(free) char *playlist = NULL;
+	struct vault_query_error error;
+	size_t size;
+	int r = vault_query_parse("-tag:nobody", &query, &error);
+
+	if (r == 0)
+		r = vault_listing_new(w->vault, query, &listing);
+	if (r == 0)
+		r = vault_listing_refresh(listing);
+	if (r == 0)
+		r = vault_listing_snapshot(listing, &snapshot);
+	if (r == 0)
+		r = vault_listing_tags(listing, NULL, 0, take_folder, NULL);
+	if (r == 0)
+		r = vault_snapshot_playlist(w->vault, snapshot, &playlist, &size);
+	return r;
+}
+
 static int do_save(struct work *w)
 {
 	AUTO(free) char *query = NULL;
@@ -387,6 +418,7 @@ const struct work_step work_steps[] = {
 	{ "sync", do_sync, false, true },
 	{ "search", do_search, false, false },
 	{ "find", do_find, false, false },
+	{ "a listing", do_listing, false, false },
 	{ "save a search", do_save, false, false },
 	{ "read", do_read, false, false },
 	{ "write a little", do_write_small, true, false },
