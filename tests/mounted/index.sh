@@ -75,6 +75,8 @@ remount_vault -o commit=1,previews=no
 eventually 60 "the sum of what was not looked at" has_sum untyped.mp4
 expect "somebody asks" "$VAULTFS" index -q "$MNT/typed.mp4"
 eventually 60 "the sum of what was asked for" has_sum typed.mp4
+eventually 60 "all is done" no_jobs "$MNT"
+((with_media == 0)) || expect_equal "thumbnails, and no previews" "$("$VAULTFS" stats --json "$MNT" | jq .derived)" 2
 cp "$WORK/src/picture.jpg" "$MNT/last.jpg"
 remount_vault -o commit=1
 eventually 60 "the type of the last one" is_value mime_type last.jpg image/jpeg
@@ -150,6 +152,9 @@ else
   skip_line "only root can ask as somebody else"
 fi
 umount_vault
+
+misused "$VAULTFS" mount "$VAULT" "$MNT" -o index=maybe
+misused "$VAULTFS" mount "$VAULT" "$MNT" -o previews=perhaps
 
 part "a vault that is not mounted"
 rm -r "$VAULT"
