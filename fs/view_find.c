@@ -194,6 +194,13 @@ static int find_words(const char *name)
 	return r;
 }
 
+static int find_saved(struct views *views, const char *name)
+{
+	AUTO(free) char *query = NULL;
+
+	return vault_search_get(views->fs->vault, name, &query, NULL);
+}
+
 /* A directory of the vault, or a file in it that shows what is like it. */
 static int find_real(struct views *views, const struct view_path *path, const char *name, struct view_found *ret)
 {
@@ -233,6 +240,8 @@ static int find_sub_folder(struct views *views, const struct view_path *path, co
 		return shape->inner ? find_folder(views, path, name, may_wait, ret) : -ENOENT;
 	case VIEW_SEARCH:
 		return find_words(name);
+	case VIEW_SAVED:
+		return find_saved(views, name);
 	case VIEW_SIMILAR:
 		return find_real(views, path, name, ret);
 	case VIEW_THUMBNAILS:

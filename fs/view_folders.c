@@ -9,6 +9,8 @@
 #include "reply.h"
 #include "view_change.h"
 
+#define SEARCH_NOTHING "size:<0"	/* no file is as small */
+
 /* ---- names of tags ---- */
 
 static int join(const char *above, const char *name, char ret_tag[VAULT_TAG_NAME_MAX + 1])
@@ -58,6 +60,20 @@ static int reply_made(struct view_request *request, const struct view_step *step
 	return r;
 }
 
+/* One that finds nothing until it is given a query: user.vaultfs.query. */
+static int make_search(struct view_request *request, const struct view_path *path)
+{
+	int r;
+
+	view_change_begin(request);
+	r = vault_search_put(request->fs->vault, request->name, SEARCH_NOTHING, VAULT_SEARCH_NEW);
+	view_change_end(request);
+	if (r < 0)
+		return r;
+	return reply_made(request, &(struct view_step){ .name = request->name,
+							.shape = view_path_last(path)->shape->inner });
+}
+
 static int serve_mkdir(struct view_request *request)
 {
 	struct fs *fs = request->fs;
@@ -65,6 +81,8 @@ static int serve_mkdir(struct view_request *request)
 	char tag[VAULT_TAG_NAME_MAX + 1];
 	int r = view_nodes_path(fs->views->nodes, request->ino, &path);
 
+	if (r >= 0 && view_path_last(path)->shape->kind == VIEW_SAVED)
+		return make_search(request, path);
 	if (r >= 0)
 		r = tag_within(path, request->name, tag);
 	if (r < 0)
@@ -108,6 +126,16 @@ static int remove_tag(struct view_request *request, const char *tag)
 	return r;
 }
 
+static int remove_search(struct view_request *request)
+{
+	int r;
+
+	view_change_begin(request);
+	r = vault_search_remove(request->fs->vault, request->name);
+	view_change_end(request);
+	return r;
+}
+
 static int serve_rmdir(struct view_request *request)
 {
 	struct fs *fs = request->fs;
@@ -122,10 +150,12 @@ static int serve_rmdir(struct view_request *request)
 		return r;
 	if (found.is_file || found.step.shape->kind == VIEW_PLAYLIST)
 		return -ENOTDIR;
-	if (found.step.shape->kind != VIEW_TAG)
+	if (found.step.shape->kind != VIEW_TAG && found.step.shape->kind != VIEW_SAVED_ONE)
 		return -EROFS;
 	r = view_path_tags(path, used);
-	if (r >= 0 && (r == 0 || (r == 1 && found.step.is_child)))
+	if (found.step.shape->kind == VIEW_SAVED_ONE)
+		r = remove_search(request);
+	else if (r >= 0 && (r == 0 || (r == 1 && found.step.is_child)))
 		r = remove_tag(request, found.tag);
 	else if (r >= 0)
 		r = remove_way(request, path, &found.step);
@@ -159,6 +189,23 @@ static int rename_tag(struct view_request *request, const char *from, const char
 	return r == 1 ? -EAGAIN : r;
 }
 
+static int rename_search(struct view_request *request, const struct view_path *from, const struct view_path *to)
+{
+	int r;
+
+	if (from->id != to->id)
+		return -EPERM;
+	view_change_begin(request);
+	r = vault_search_rename(request->fs->vault, request->name, request->new_name);
+	view_change_end(request);
+	if (r < 0)
+		return r;
+	view_nodes_rename(request->fs->views->nodes, from->id, request->name, to->id,
+			  &(struct view_step){ .name = request->new_name, .shape = view_path_last(to)->shape->inner });
+	reply_done(request->req, 0);
+	return 0;
+}
+
 static int move_folder(struct view_request *request, const struct view_path *from, const struct view_path *to,
 		       const struct view_found *found)
 {
@@ -167,6 +214,8 @@ static int move_folder(struct view_request *request, const struct view_path *fro
 	struct view_step step = found->step;
 	int r;
 
+	if (found->step.shape->kind == VIEW_SAVED_ONE)
+		return rename_search(request, from, to);
 	if (found->step.shape->kind != VIEW_TAG)
 		return -EROFS;
 	r = beside ? tag_beside(found->tag, request->new_name, tag) : tag_within(to, request->new_name, tag);

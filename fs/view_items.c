@@ -143,6 +143,11 @@ static int add_real(void *context, const struct vault_entry *entry)
 	return view_items_add(context, entry->name, NULL, 0, S_IFDIR, false);
 }
 
+static int add_search(void *context, const struct vault_search *search)
+{
+	return view_items_add(context, search->name, NULL, 0, S_IFDIR, false);
+}
+
 static int fill(struct views *views, const struct view_path *path, struct vault_listing *listing,
 		struct view_items *items)
 {
@@ -162,6 +167,8 @@ static int fill(struct views *views, const struct view_path *path, struct vault_
 							 shape->kind == VIEW_FOLDER ? step->name : NULL, add_folder, items) : 0;
 	case VIEW_SIMILAR:
 		return vault_readdir(vault, step->real ? step->real : VAULT_ROOT_ID, 0, false, add_real, items);
+	case VIEW_SAVED:
+		return vault_searches(vault, add_search, items);
 	case VIEW_THUMBNAILS:
 	case VIEW_PREVIEWS:
 	case VIEW_PREVIEWS_FILE:

@@ -37,7 +37,8 @@ struct view_shown {
 	unsigned n_readers;	/* guarded by views->lock: began to read, and have not come to the end */
 	uint64_t folder;	/* never change, as the next */
 	unsigned number;
-	uint64_t generation;	/* of the vault, before it was looked at */
+	uint64_t generation, tags_generation;	/* of the vault, before it was looked at */
+	bool follows;		/* what it shows changes with these alone */
 	int64_t minute;		/* some folders follow the clock */
 	bool lists_files;
 	bool had_files;		/* so a playlist was shown */
@@ -153,6 +154,7 @@ static int64_t this_minute(void)
 static struct view_shown *shown_find(struct views *views, uint64_t folder, unsigned number)
 {
 	uint64_t generation = vault_generation(views->fs->vault);
+	uint64_t tags_generation = vault_tags_generation(views->fs->vault);
 	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&views->lock);
 
 	(void)held;
@@ -161,7 +163,8 @@ static struct view_shown *shown_find(struct views *views, uint64_t folder, unsig
 
 		if (shown->folder != folder || (number != 0 && shown->number != number))
 			continue;
-		if (number == 0 && (shown->generation != generation || shown->minute != this_minute() ||
+		if (number == 0 && (!shown->follows || shown->generation != generation ||
+				    shown->tags_generation != tags_generation || shown->minute != this_minute() ||
 				    (shown->lists_files && !shown->snapshot)))
 			return NULL;
 		shown->n_readers += number == 0;
@@ -198,6 +201,8 @@ static int shown_begin(struct views *views, const struct view_path *path, bool m
 	shown->n_readers = 1;
 	shown->folder = path->id;
 	shown->generation = vault_generation(views->fs->vault);
+	shown->tags_generation = vault_tags_generation(views->fs->vault);
+	shown->follows = view_path_last(path)->shape->kind != VIEW_SAVED;
 	shown->minute = this_minute();
 	shown->lists_files = view_lists_files(view_path_last(path)->shape);
 	r = look(views, path, may_wait, shown);

@@ -130,7 +130,6 @@ int view_path_query(struct vault *vault, const struct view_path *path, char **re
 {
 	const struct view_step *step = view_path_last(path);
 
-	(void)vault;
 	switch (step->shape->kind) {
 	case VIEW_TAG:
 		return tags_query(path, ret);
@@ -140,6 +139,8 @@ int view_path_query(struct vault *vault, const struct view_path *path, char **re
 		return copy_query(step->shape->query, ret);
 	case VIEW_WORDS:
 		return copy_query(step->name, ret);
+	case VIEW_SAVED_ONE:
+		return vault_search_get(vault, step->name, ret, NULL);
 	default:
 		return -EISDIR;
 	}

@@ -126,6 +126,23 @@ void views_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 	views_getxattr(req, ino, NULL, size);
 }
 
+static int set_query(struct view_request *request, const struct view_path *path)
+{
+	AUTO(free) char *query = strndup(request->value, request->size);
+	int r;
+
+	if (!query)
+		return log_err(-ENOMEM, "no memory for the query of %s", view_path_last(path)->name);
+	if (strlen(query) != request->size || request->size == 0)
+		return -EINVAL;
+	view_change_begin(request);
+	r = vault_search_put(request->fs->vault, view_path_last(path)->name, query, VAULT_SEARCH_OLD);
+	view_change_end(request);
+	if (r >= 0)
+		reply_done(request->req, 0);
+	return r;
+}
+
 static int serve_set(struct view_request *request)
 {
 	struct fs *fs = request->fs;
@@ -137,6 +154,8 @@ static int serve_set(struct view_request *request)
 		return r;
 	if (strncmp(request->name, "user.", 5) != 0)
 		return -EOPNOTSUPP;
+	if (strcmp(request->name, QUERY_NAME) == 0 && view_path_last(path)->shape->kind == VIEW_SAVED_ONE)
+		return set_query(request, path);
 	if (i < 0 || !tag_of(path))
 		return -EPERM;
 	view_change_begin(request);

@@ -1,0 +1,158 @@
+#!/bin/bash
+# views_write.sh - what is done to files by way of .views: ln, rm, mv, cp, mkdir; and what is refused.
+. "$(dirname "$0")/lib.sh"
+need setfattr getfattr rsync
+make_vault
+mount_vault
+cd "$MNT" || exit 1
+
+tags() { getfattr --only-values -n user.xdg.tags "$1" 2>/dev/null | tr ',' '\n' | sort | tr '\n' ' '; }
+names() { (cd "$1" && find . -mindepth 1 -maxdepth 1 ! -name PLAYLIST.m3u8 -printf '%f\n' | sort | tr '\n' ' '); }
+shows() { expect_equal "$1" "$(names "$2")" "${3:+$3 }"; }
+has() { expect_equal "$1" "$(tags "$2")" "${3:+$3 }"; }
+
+mkdir Films Texts
+for i in a b c; do echo "film $i" >"Films/$i.mp4"; done
+T=.views/tags
+
+part "tags are made, renamed, removed"
+expect "mkdir" mkdir $T/holiday
+shows "it is there, without a file" $T holiday
+fails_with "File exists" mkdir $T/Holiday
+expect "below another" mkdir -p $T/place/italy/rome
+shows "a step" $T/place italy
+expect "mv" mv $T/holiday $T/ferien
+shows "the new name" $T "ferien place"
+expect "into another" mv $T/ferien $T/place/
+shows "below it" $T/place "ferien italy"
+expect "and back" mv $T/place/ferien $T/holiday
+expect_not "not over another" mv -T $T/holiday $T/place 2>/dev/null
+fails_with "Invalid argument" mkdir "$T/a,b"
+fails_with "Directory not empty" rmdir $T/place
+expect "rmdir" rmdir $T/place/italy/rome
+shows "gone" $T/place/italy ""
+
+part "ln gives the tag, rm takes it away"
+inode=$(stat -c '%i %h' Films/a.mp4)
+expect "ln" ln Films/a.mp4 $T/holiday/
+has "tagged" Films/a.mp4 holiday
+shows "shown at once" $T/holiday a.mp4
+expect_equal "same inode, no link more" "$(stat -c '%i %h' Films/a.mp4)" "$inode"
+fails_with "File exists" ln Films/a.mp4 $T/holiday/
+expect "cp --link" cp --link Films/b.mp4 Films/c.mp4 $T/holiday/
+shows "all three" $T/holiday "a.mp4 b.mp4 c.mp4"
+expect "rm" rm $T/holiday/c.mp4
+has "no tag" Films/c.mp4 ""
+expect "the file is there" grep -q 'film c' Films/c.mp4
+expect_equal "and has its link" "$(stat -c %h Films/c.mp4)" 1
+expect "under another name" ln Films/c.mp4 $T/holiday/other.mp4
+expect "which is found" test -e $T/holiday/other.mp4
+shows "but not shown" $T/holiday "a.mp4 b.mp4 c.mp4"
+expect "rm of it" rm $T/holiday/other.mp4
+has "no tag again" Films/c.mp4 ""
+
+part "mv between tags"
+mkdir $T/beach
+expect "mv" mv $T/holiday/b.mp4 $T/beach/
+has "the other tag" Films/b.mp4 beach
+shows "there" $T/beach b.mp4
+shows "not here" $T/holiday a.mp4
+fails_with "Operation not permitted" mv $T/beach/b.mp4 $T/beach/x.mp4
+fails_with "Operation not permitted" mv Films/c.mp4 $T/beach/
+fails_with "Operation not permitted" mv $T/beach Films/
+fails_with "Operation not permitted" mv $T/beach/b.mp4 Films/x.mp4
+expect "all is where it was" test -e Films/c.mp4 -a -d $T/beach
+
+part "cp of an outside file"
+echo outside >"$WORK/out.txt"
+expect "cp" cp "$WORK/out.txt" $T/beach/
+shows "shown" $T/beach "b.mp4 out.txt"
+expect "it stands in Inbox" cmp Inbox/out.txt "$WORK/out.txt"
+has "with its tag" Inbox/out.txt beach
+echo other >"$WORK/out.txt"
+expect "cp into another" cp "$WORK/out.txt" $T/holiday/
+expect "found at once under its name" grep -q other $T/holiday/out.txt
+expect_equal "Inbox has both" "$(names Inbox)" "out (2).txt out.txt "
+echo changed >"$WORK/out.txt"
+expect "cp over it" cp "$WORK/out.txt" $T/beach/out.txt
+expect "writes the file" grep -q changed Inbox/out.txt
+expect "rm of it" rm $T/beach/out.txt
+expect "leaves the file" grep -q changed Inbox/out.txt
+has "without the tag" Inbox/out.txt ""
+
+part "programs that save under another name first"
+ln Films/a.mp4 $T/beach/
+echo from-afar >"$WORK/afar.txt"
+expect "rsync" rsync -a "$WORK/afar.txt" $T/beach/
+expect "stored" cmp Inbox/afar.txt "$WORK/afar.txt"
+shows "shown" $T/beach "a.mp4 afar.txt b.mp4 holiday"
+expect_equal "nothing else is left" "$(names Inbox)" "afar.txt out (2).txt out.txt "
+setfattr -n user.xdg.comment -v kept Films/a.mp4
+expect "sed -i" sed -i s/film/movie/ $T/beach/a.mp4
+expect_equal "changed in its place" "$(cat Films/a.mp4)" "movie a"
+has "with its tags" Films/a.mp4 "beach holiday"
+expect_equal "and its note" "$(getfattr --only-values -n user.xdg.comment Films/a.mp4)" kept
+expect "a hidden file" sh -c ": >$T/beach/.lock"
+expect "removed" rm $T/beach/.lock
+expect "a backup" sh -c "echo x >$T/beach/x~"
+expect "removed" rm $T/beach/x~
+expect_equal "both are gone" "$(names Inbox)" "afar.txt out (2).txt out.txt "
+
+part "rm -r"
+ln Films/c.mp4 $T/place/italy/
+ln Films/c.mp4 $T/holiday/
+ln Films/a.mp4 $T/place/
+expect "of a tag" rm -r $T/holiday
+has "other tags stay" Films/a.mp4 "beach place"
+has "and here" Films/c.mp4 place/italy
+expect "of a tree" rm -r $T/place
+has "all below it go" Films/c.mp4 ""
+shows "gone" $T beach
+expect "the files stay" test -e Films/a.mp4 -a -e Films/c.mp4
+
+part "rules, seen and set on folders"
+mkdir $T/summer
+expect "a color" setfattr -n user.vaultfs.color -v '#ff0000' $T/beach
+expect_equal "read back" "$(getfattr --only-values -n user.vaultfs.color $T/beach)" '#ff0000'
+fails_with "Invalid argument" setfattr -n user.vaultfs.color -v 'loud' $T/beach
+expect "an alias" setfattr -n user.vaultfs.aliases -v strand $T/beach
+shows "leads to it" $T/strand "a.mp4 afar.txt b.mp4"
+expect "an implication" setfattr -n user.vaultfs.implies -v summer $T/beach
+shows "what implies is shown" $T/summer "a.mp4 afar.txt b.mp4 beach"
+fails_with "Operation not permitted" rm $T/summer/a.mp4
+expect "not listed without a value" setfattr -x user.vaultfs.color $T/beach
+expect_not "gone" getfattr -n user.vaultfs.color $T/beach 2>/dev/null
+fails_with "Operation not permitted" setfattr -n user.other -v x $T/beach
+
+part "other folders"
+expect "a favorite" ln Films/b.mp4 .views/favorites/
+expect_equal "is one" "$(getfattr --only-values -n user.vaultfs.favorite Films/b.mp4)" 1
+expect "no more" rm .views/favorites/b.mp4
+shows "none" .views/favorites ""
+expect "a rating" ln Films/b.mp4 .views/rating/8/
+expect_equal "is it" "$(getfattr --only-values -n user.baloo.rating Films/b.mp4)" 8
+expect "another" mv .views/rating/8/b.mp4 .views/rating/3/
+expect_equal "is it" "$(getfattr --only-values -n user.baloo.rating Films/b.mp4)" 3
+expect "none" rm .views/rating/3/b.mp4
+expect "a saved search" mkdir .views/saved/good
+expect "with a query" setfattr -n user.vaultfs.query -v 'tag:beach -name:a*' .views/saved/good
+shows "is a folder" .views/saved/good b.mp4
+fails_with "Invalid argument" setfattr -n user.vaultfs.query -v 'size:>1x' .views/saved/good
+expect "renamed" mv .views/saved/good .views/saved/better
+shows "is another" .views/saved better
+expect "removed" rmdir .views/saved/better
+shows "gone" .views/saved ""
+
+part "what means nothing"
+fails_with "Read-only file system" rm '.views/search/tag:beach/b.mp4'
+fails_with "Read-only file system" ln Films/c.mp4 .views/kinds/video/
+fails_with "Read-only file system" mkdir .views/kinds/new
+fails_with "Read-only file system" cp "$WORK/out.txt" .views/recent/today/new.txt
+fails_with "Read-only file system" mkdir .views/new
+fails_with "Read-only file system" rmdir .views/tags
+fails_with "Operation not permitted" ln -s x $T/beach/link
+fails_with "Operation not permitted" mkfifo $T/beach/pipe
+fails_with "Operation not permitted" chmod 0 $T/beach
+fails_with "Operation not permitted" ln $T/beach/PLAYLIST.m3u8 Films/list
+cd /
+umount_vault
