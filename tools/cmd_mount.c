@@ -213,6 +213,8 @@ const struct command cmd_mount = {
 		"       seen=no        a video or sound file that is read is not remembered as seen\n"
 		"       index=no       do not look into files that changed; index=types: only for their types\n"
 		"       previews=no    no short clips of videos\n"
+		"       views=shown    ls shows .views, the folders by tag, kind, date and more, which is found by\n"
+		"                      name otherwise; views=no: it is not there\n"
 		"       readahead=N    KiB the kernel reads ahead; only root can set it\n"
 		"       threads=N      how many requests are received at once\n"
 		"     and those of mount(8) for every filesystem, such as noexec, nodev, nosuid, noatime\n"

@@ -46,7 +46,7 @@ _vaultfs() {
 	case $command:$prev in
 	init:--chunk-size | init:-c) _vaultfs_words '16K 32K 64K 128K 256K 512K' && return ;;
 	init:--pack-size | init:-p) _vaultfs_words '16M 64M 256M 1G' && return ;;
-	mount:-o) _vaultfs_words 'ro rw allow_other commit= cache= uid= gid= fsname= writeback noacl inherit= seen= index= previews=' && return ;;
+	mount:-o) _vaultfs_words 'ro rw allow_other commit= cache= uid= gid= fsname= writeback noacl inherit= seen= index= previews= views=' && return ;;
 	find:--sort | find:-s) _vaultfs_words 'added date size name quality rating' && return ;;
 	find::) [[ ${COMP_WORDS[COMP_CWORD - 2]} == kind ]] && _vaultfs_words 'image video audio text document archive other'
 		return ;;
