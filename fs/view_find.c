@@ -309,7 +309,7 @@ static int reply_dots(struct view_request *request, const struct view_path *path
 
 	if (n != path->n)	/* the folder above: its number is not at hand, and nobody needs it by this way */
 		return -ESTALE;
-	r = view_attr(fs, path, path->id, view_path_last(path), 0, &attr);
+	r = view_attr(fs, path->id, view_path_last(path), 0, &attr);
 	if (r >= 0)
 		(void)reply_entry_now(request->req, fs, &attr);
 	return r;
@@ -324,7 +324,7 @@ static int reply_node(struct view_request *request, const struct view_found *fou
 
 	if (r < 0)
 		return r;
-	r = view_attr(fs, NULL, id, &found->step, found->size, &attr);
+	r = view_attr(fs, id, &found->step, found->size, &attr);
 	if (r < 0)
 		view_nodes_forget(fs->views->nodes, id, 1);
 	else if (reply_entry_now(request->req, fs, &attr) < 0)

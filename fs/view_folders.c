@@ -54,7 +54,7 @@ static int reply_made(struct view_request *request, const struct view_step *step
 
 	if (r < 0)
 		return r;
-	r = view_attr(fs, NULL, id, step, 0, &attr);
+	r = view_attr(fs, id, step, 0, &attr);
 	if (r < 0 || reply_entry_now(request->req, fs, &attr) < 0)
 		view_nodes_forget(fs->views->nodes, id, 1);	/* it does not know it */
 	return r;

@@ -69,7 +69,7 @@ struct views {
 /* ---- views.c ---- */
 
 /* The attributes of a view folder, or of a playlist of `size` bytes. */
-int view_attr(struct fs *fs, const struct view_path *path, uint64_t id, const struct view_step *step, uint64_t size,
+int view_attr(struct fs *fs, uint64_t id, const struct view_step *step, uint64_t size,
 	      struct vault_attr *ret);
 
 /* After nodes were looked up: when there are too many, the kernel is asked to forget some. */

@@ -247,15 +247,12 @@ static mode_t folder_mode(mode_t mode)
 
 /* Folders are the root directory's, as if they lay in it; those that stand for an inode are that one's. A playlist is there
  * to be read by whoever may read the folder. */
-int view_attr(struct fs *fs, const struct view_path *path, uint64_t id, const struct view_step *step, uint64_t size,
+int view_attr(struct fs *fs, uint64_t id, const struct view_step *step, uint64_t size,
 	      struct vault_attr *ret)
 {
 	bool is_playlist = step->shape->kind == VIEW_PLAYLIST;
-	uint64_t real = step->real ? step->real : VAULT_ROOT_ID;
-	int r;
+	int r = vault_getattr(fs->vault, step->real ? step->real : VAULT_ROOT_ID, ret);
 
-	(void)path;
-	r = vault_getattr(fs->vault, real, ret);
 	if (r < 0)
 		return r;
 	ret->id = id;
@@ -275,7 +272,7 @@ static int top_attr(struct fs *fs, struct vault_attr *ret)
 {
 	const struct view_step top = { .shape = &view_shape_top };
 
-	return view_attr(fs, NULL, VIEW_TOP_ID, &top, 0, ret);
+	return view_attr(fs, VIEW_TOP_ID, &top, 0, ret);
 }
 
 void views_reply_top(fuse_req_t req)
@@ -307,7 +304,7 @@ static int serve_getattr(struct view_request *request)
 	if (r >= 0 && view_path_last(path)->shape->kind == VIEW_PLAYLIST)
 		r = view_playlist_size(fs->views, path, request->may_wait, &size);
 	if (r >= 0)
-		r = view_attr(fs, path, request->ino, view_path_last(path), size, &attr);
+		r = view_attr(fs, request->ino, view_path_last(path), size, &attr);
 	if (r >= 0)
 		reply_attr(request->req, fs, &attr);
 	return r;
@@ -335,7 +332,7 @@ static int serve_setattr(struct view_request *request)
 	if (r >= 0 && view_path_last(path)->shape->kind == VIEW_PLAYLIST)
 		r = -EROFS;
 	if (r >= 0)
-		r = view_attr(fs, path, request->ino, view_path_last(path), 0, &attr);
+		r = view_attr(fs, request->ino, view_path_last(path), 0, &attr);
 	if (r < 0)
 		return r;
 	if (((request->flags & FUSE_SET_ATTR_MODE) && (request->attr->st_mode & 07777) != (attr.mode & 07777)) ||

@@ -28,7 +28,6 @@ void views_free(struct views *views);
 
 void views_forget(struct fs *fs, fuse_ino_t ino, uint64_t n_lookups);
 void views_reply_top(fuse_req_t req);	/* answer a look-up of `.views` */
-void views_fill_top(struct fs *fs, struct stat *ret);	/* for the root's listing */
 
 void views_lookup(fuse_req_t req, fuse_ino_t parent, const char *name);
 void views_getattr(fuse_req_t req, fuse_ino_t ino);
