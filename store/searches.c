@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "casefold.h"
+#include "changes.h"
 #include "commit.h"
 #include "library.h"
 #include "vault_internal.h"
@@ -140,6 +141,13 @@ int vault_search_get(struct vault *vault, const char *name, char **ret_query, ch
 
 /* ---- changing ---- */
 
+/* Whoever shows what a saved search finds looks again. */
+static int run_locked(struct vault *vault, sqlite3_stmt *change)
+{
+	changes_touch_all_locked(vault, false);
+	return db_run(&vault->db, change);
+}
+
 static int insert_locked(struct vault *vault, const struct name *name, const char *text)
 {
 	AUTO(query) sqlite3_stmt *count = query(vault, Q_COUNT);
@@ -154,7 +162,7 @@ static int insert_locked(struct vault *vault, const struct name *name, const cha
 	bind_text(insert, 2, name->text, name->size);
 	bind_text(insert, 3, name->folded, name->folded_size);
 	bind_text(insert, 4, text, strlen(text));
-	return db_run(&vault->db, insert);
+	return run_locked(vault, insert);
 }
 
 static int set_query_locked(struct vault *vault, uint64_t id, const char *text)
@@ -163,7 +171,7 @@ static int set_query_locked(struct vault *vault, uint64_t id, const char *text)
 
 	bind_u64(set, 1, id);
 	bind_text(set, 2, text, strlen(text));
-	return db_run(&vault->db, set);
+	return run_locked(vault, set);
 }
 
 int vault_search_put(struct vault *vault, const char *name, const char *text, unsigned flags)
@@ -204,7 +212,7 @@ int vault_search_remove(struct vault *vault, const char *name)
 		return r;
 	delete = query(vault, Q_DELETE);
 	bind_u64(delete, 1, id);
-	return db_run(&vault->db, delete);
+	return run_locked(vault, delete);
 }
 
 int vault_search_rename(struct vault *vault, const char *name, const char *new_name)
@@ -233,5 +241,5 @@ int vault_search_rename(struct vault *vault, const char *name, const char *new_n
 	bind_u64(set, 1, id);
 	bind_text(set, 2, renamed.text, renamed.size);
 	bind_text(set, 3, renamed.folded, renamed.folded_size);
-	return db_run(&vault->db, set);
+	return run_locked(vault, set);
 }

@@ -135,8 +135,11 @@ expect "another" mv .views/rating/8/b.mp4 .views/rating/3/
 expect_equal "is it" "$(getfattr --only-values -n user.baloo.rating Films/b.mp4)" 3
 expect "none" rm .views/rating/3/b.mp4
 expect "a saved search" mkdir .views/saved/good
+shows "finds nothing as yet" .views/saved/good ""
 expect "with a query" setfattr -n user.vaultfs.query -v 'tag:beach -name:a*' .views/saved/good
 shows "is a folder" .views/saved/good b.mp4
+expect "with another query" "$VAULTFS" save . good tag:beach
+shows "shows that" .views/saved/good "a.mp4 afar.txt b.mp4"
 fails_with "Invalid argument" setfattr -n user.vaultfs.query -v 'size:>1x' .views/saved/good
 expect "renamed" mv .views/saved/good .views/saved/better
 shows "is another" .views/saved better
