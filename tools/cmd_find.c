@@ -303,12 +303,12 @@ static int open_all(const struct find *find, const struct target *target, char *
 	return find->saved ? read_saved(find, *ret_vault, words, n, ret_query) : 0;
 }
 
-/* Is the first word a place to look in? Else that is the current folder. */
+/* Is the first word a place to look in? Else that is the current folder. A `/` also stands in terms, such as type:video/mp4. */
 static bool names_place(const char *word)
 {
 	struct stat st;
 
-	return strchr(word, '/') || lstat(word, &st) == 0;
+	return lstat(word, &st) == 0 || word[strcspn(word, "/: \"()")] == '/';
 }
 
 static int run(const struct command *self, int argc, char **argv)

@@ -24,6 +24,7 @@ expect_equal "a slash behind it is not doubled" "$(found "$MNT/" tag:holiday/sea
 expect_equal "in a folder what is below it" "$(found "$MNT/Photos/Rome" '')" "$MNT/Photos/Rome/img.txt|"
 cd "$MNT/Photos" || fail "no folder"
 expect_equal "without a place the current folder" "$(found tag:holiday)" "Rome/img.txt|beach.txt|"
+expect_equal "a term with a slash is no place" "$(found tag:holiday/sea)$(found 'in:Photos/Rome')" "beach.txt|Rome/img.txt|"
 expect_equal "a relative place" "$(found Rome 'rating:>=8')" "Rome/img.txt|"
 expect_equal "one above" "$(found .. 'size:>1M' | tr -d '\n')" "../Video s/big|one.bin|"
 cd "$WORK" || fail "no folder"
