@@ -7,10 +7,11 @@
 
 #include <errno.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "auto.h"
+#include "caller.h"
 #include "reply.h"
 #include "view_inbox.h"
 
@@ -333,6 +334,34 @@ static int reply_node(struct view_request *request, const struct view_found *fou
 	return r;
 }
 
+/* A view leads past the directories that a file stands in. Where others than the owner of the mount may come, they get only to
+ * files that they could get to by those.  -EACCES. */
+static int check_way(fuse_req_t req, const struct vault_attr *file)
+{
+	struct fs *fs = fuse_req_userdata(req);
+	struct vault_attr directory = { .id = 0 };
+	char name[VAULT_NAME_MAX + 1];
+	uint64_t id;
+	int r;
+
+	if (!fs->options->allow_other || caller_owns(req, file))
+		return 0;
+	r = vault_name_of(fs->vault, file->id, &id, name);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;	/* what was made from a file has no name; its own mode counts */
+	while (directory.id != VAULT_ROOT_ID) {
+		r = vault_getattr(fs->vault, id, &directory);
+		if (r >= 0)
+			r = caller_may(req, &directory, X_OK);
+		if (r <= 0)
+			return r == 0 ? -EACCES : r;
+		r = vault_parent(fs->vault, id, &id);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 static int serve_lookup(struct view_request *request)
 {
 	struct fs *fs = request->fs;
@@ -349,8 +378,10 @@ static int serve_lookup(struct view_request *request)
 		return r;
 	if (!found.is_file)
 		return reply_node(request, &found);
-	(void)reply_entry_now(request->req, fs, &found.attr);
-	return 0;
+	r = check_way(request->req, &found.attr);
+	if (r >= 0)
+		(void)reply_entry_now(request->req, fs, &found.attr);
+	return r;
 }
 
 void views_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)

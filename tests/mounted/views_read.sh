@@ -91,15 +91,15 @@ echo 4 >'odd names/PLAYLIST.m3u8'
 echo 5 >'odd names/beach'
 for f in Films/same.txt Texts/same.txt 'odd names/same.txt' 'odd names/PLAYLIST.m3u8' 'odd names/beach'; do tag meet "$f"; done
 tag 'meet,beach' Films/d.mp4
-id() { stat -c %i "$1"; }
-shows "told apart" .views/tags/meet "$(printf '%s\n' PLAYLIST.m3u8 "PLAYLIST~$(id 'odd names/PLAYLIST.m3u8').m3u8" beach \
-  "beach~$(id 'odd names/beach')" d.mp4 same.txt "same~$(id Texts/same.txt).txt" "same~$(id 'odd names/same.txt').txt" |
+number() { stat -c %i "$1"; }
+shows "told apart" .views/tags/meet "$(printf '%s\n' PLAYLIST.m3u8 "PLAYLIST~$(number 'odd names/PLAYLIST.m3u8').m3u8" beach \
+  "beach~$(number 'odd names/beach')" d.mp4 same.txt "same~$(number Texts/same.txt).txt" "same~$(number 'odd names/same.txt').txt" |
   sort | tr '\n' ' ' | sed 's/ $//')"
 expect_equal "the first keeps its name" "$(cat .views/tags/meet/same.txt)" 1
-expect_equal "the others are found" "$(cat ".views/tags/meet/same~$(id Texts/same.txt).txt")" 2
-expect_equal "so is the first" "$(cat ".views/tags/meet/same~$(id Films/same.txt).txt")" 1
-expect_equal "behind the playlist" "$(cat ".views/tags/meet/PLAYLIST~$(id 'odd names/PLAYLIST.m3u8').m3u8")" 4
-expect_equal "behind a folder" "$(cat ".views/tags/meet/beach~$(id 'odd names/beach')")" 5
+expect_equal "the others are found" "$(cat ".views/tags/meet/same~$(number Texts/same.txt).txt")" 2
+expect_equal "so is the first" "$(cat ".views/tags/meet/same~$(number Films/same.txt).txt")" 1
+expect_equal "behind the playlist" "$(cat ".views/tags/meet/PLAYLIST~$(number 'odd names/PLAYLIST.m3u8').m3u8")" 4
+expect_equal "behind a folder" "$(cat ".views/tags/meet/beach~$(number 'odd names/beach')")" 5
 expect "the folder is a folder" test -d .views/tags/meet/beach
 for odd in $'new\nline' $'not \xff utf-8' '-rf' 'a"b' "a'b" 'a\b' '*' "$(printf 'n%.0s' {1..255})"; do
   : >"odd names/$odd"
@@ -165,3 +165,22 @@ fails_with "Read-only file system" mkdir "$V/tags/x"
 remount_vault -o uid=1234,gid=2345
 expect_equal "whose it is" "$(stat -c %u:%g "$V/tags")" 1234:2345
 umount_vault
+
+if is_root; then
+  part "other users"
+  chmod 755 "$WORK"
+  mount_vault -o allow_other
+  mkdir -m 0700 "$MNT/private"
+  echo secret >"$MNT/private/secret.txt"
+  ln "$MNT/private/secret.txt" "$MNT/.views/tags/holiday/"
+  as_other=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+  expect "what he may read" "${as_other[@]}" cat "$MNT/.views/tags/holiday/a.mp4" >/dev/null
+  fails_with "Permission denied" "${as_other[@]}" cat "$MNT/.views/tags/holiday/secret.txt"
+  expect "after root has looked" cat "$MNT/.views/tags/holiday/secret.txt" >/dev/null
+  fails_with "Permission denied" "${as_other[@]}" cat "$MNT/.views/tags/holiday/secret.txt"
+  fails_with "Permission denied" "${as_other[@]}" mkdir "$MNT/.views/tags/his"
+  chmod 777 "$MNT"
+  expect "a tag" "${as_other[@]}" mkdir "$MNT/.views/tags/his"
+  fails_with "Permission denied" "${as_other[@]}" rm "$MNT/.views/tags/holiday/a.mp4"
+  umount_vault
+fi
