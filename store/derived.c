@@ -21,6 +21,7 @@ enum {
 	Q_EACH,
 	Q_PUT,
 	Q_DELETE,
+	Q_IS,
 };
 
 static const char *const sql[] = {
@@ -29,6 +30,7 @@ static const char *const sql[] = {
 		"SELECT kind, number, derived_id FROM derived WHERE inode_id = ?1 AND (kind, number) > (?2, ?3) LIMIT 1",
 	[Q_PUT] = "INSERT INTO derived (inode_id, kind, number, derived_id) VALUES (?1, ?2, ?3, ?4)",
 	[Q_DELETE] = "DELETE FROM derived WHERE inode_id = ?1 AND kind = ?2 AND number = ?3",
+	[Q_IS] = "SELECT 1 FROM derived WHERE derived_id = ?1",
 };
 
 const struct query_set derived_queries = { sql, sizeof(sql) / sizeof(sql[0]) };
@@ -57,6 +59,14 @@ static int find_locked(struct vault *vault, uint64_t id, uint64_t kind, uint64_t
 	if (r > 0)
 		*ret = (struct row){ kind, number, column_u64(get, 0) };
 	return r;
+}
+
+int derived_is_locked(struct vault *vault, uint64_t id)
+{
+	AUTO(query) sqlite3_stmt *is = query(vault, Q_IS);
+
+	bind_u64(is, 1, id);
+	return db_step(&vault->db, is);
 }
 
 /* The row behind `row`.  1, or 0 it was the last. */

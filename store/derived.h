@@ -7,6 +7,9 @@
 
 #include "vault_internal.h"
 
+/* 1 the inode is a thumbnail or preview; 0. */
+int derived_is_locked(struct vault *vault, uint64_t id);
+
 /* The file goes: its rows of derived go, too. Up to `n` ids of inodes that lost their link by it, which the caller purges
  * after its savepoint; others are purged as any inode without a name. Returns how many ids there are. */
 int derived_release_locked(struct vault *vault, uint64_t id, uint64_t *ret_ids, unsigned n);

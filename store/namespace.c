@@ -374,6 +374,9 @@ int vault_link(struct vault *vault, uint64_t id, uint64_t parent, const char *na
 		return -EPERM;
 	if (inode.attr.nlink == 0)
 		return -ENOENT;
+	r = derived_is_locked(vault, id);
+	if (r != 0)
+		return r < 0 ? r : -EPERM;
 
 	r = savepoint_begin(&vault->db, &all);
 	if (r == 0)

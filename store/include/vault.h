@@ -232,8 +232,8 @@ int vault_make(struct vault *vault, uint64_t parent, const char *name, const str
 int vault_make_inheriting(struct vault *vault, uint64_t parent, const char *name, const struct vault_attr *wanted,
 			  uint32_t umask, const char *target, struct vault_attr *ret);
 
-/* Another name for an inode that is not a directory.  [change]  -EPERM a directory; -EMLINK; -ENOENT also for an inode
- * with no name left. */
+/* Another name for an inode that is not a directory.  [change]  -EPERM a directory, a thumbnail or a preview; -EMLINK; -ENOENT
+ * also for an inode with no name left. */
 int vault_link(struct vault *vault, uint64_t id, uint64_t parent, const char *name, struct vault_attr *ret);
 
 /* Remove a name that is not a directory's.  [change]  -EISDIR. `ret` gets the inode afterwards: with nlink 0 it stays

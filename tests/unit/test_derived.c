@@ -276,6 +276,19 @@ static void derived__is_read_by_who_may_read_its_file(void **state)
 	assert_sound(f);
 }
 
+static void derived__has_no_name(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t a = make_file(f, "a");
+	struct vault_attr attr;
+
+	set_text(f, a, VAULT_DERIVED_THUMBNAIL, 1, "picture of a");
+	attr = get(f, a, VAULT_DERIVED_THUMBNAIL, 1);
+	assert_int_equal(CHANGE(f, vault_link(f->vault, attr.id, VAULT_ROOT_ID, "b", NULL)), -EPERM);
+	(void)get(f, a, VAULT_DERIVED_THUMBNAIL, 1);
+	assert_sound(f);
+}
+
 static void derived__is_refused_where_it_cannot_be(void **state)
 {
 	struct fixture *f = *state;
@@ -363,6 +376,7 @@ int main(void)
 		FIXTURE_TEST(derived__that_is_read_stays_readable_until_it_is_closed),
 		FIXTURE_TEST(derived__is_nothing_to_look_into),
 		FIXTURE_TEST(derived__is_read_by_who_may_read_its_file),
+		FIXTURE_TEST(derived__has_no_name),
 		FIXTURE_TEST(derived__is_refused_where_it_cannot_be),
 		FIXTURE_TEST(derived__is_there_after_a_crash_if_it_was_committed),
 	};
