@@ -52,7 +52,7 @@ void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	else if (r < 0)
 		reply_failure(req, r);
 	else
-		reply_entry(req, fs, &attr);
+		(void)reply_entry(req, fs, &attr);
 }
 
 static int make(fuse_req_t req, uint64_t parent, const char *name, mode_t mode, dev_t rdev, const char *target,
@@ -78,7 +78,7 @@ static void make_and_reply(fuse_req_t req, uint64_t parent, const char *name, mo
 	if (r < 0)
 		reply_failure(req, r);
 	else
-		reply_entry(req, fuse_req_userdata(req), &attr);
+		(void)reply_entry(req, fuse_req_userdata(req), &attr);
 }
 
 void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, dev_t rdev)
@@ -156,7 +156,7 @@ void op_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, const char *
 	if (r < 0)
 		reply_failure(req, r);
 	else
-		reply_entry(req, fs, &attr);
+		(void)reply_entry(req, fs, &attr);
 }
 
 /* `lost` has one name less; without any it is purged once the kernel has forgotten it. */

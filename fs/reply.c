@@ -49,12 +49,13 @@ static void fill_stat(const struct fs *fs, const struct vault_attr *attr, struct
 }
 
 /* When somebody who is not root writes, suid and sgid go (HANDLE_KILLPRIV_V2), but the kernel does not look at the mode
- * again: so of a file that has them it always asks. View folders follow from what is in the vault. */
+ * again: so of a file that has them it always asks. View folders follow from what is in the vault; whose they are is asked
+ * for on every step of a path, which would double the requests. */
 static double attr_timeout(const struct vault_attr *attr)
 {
-	bool fleeting = views_is(attr->id) || (S_ISREG(attr->mode) && (attr->mode & (S_ISUID | S_ISGID)));
-
-	return fleeting ? 0 : REPLY_TIMEOUT_SECONDS;
+	if (views_is(attr->id))
+		return S_ISDIR(attr->mode) ? REPLY_VIEW_SECONDS : 0;
+	return S_ISREG(attr->mode) && (attr->mode & (S_ISUID | S_ISGID)) ? 0 : REPLY_TIMEOUT_SECONDS;
 }
 
 void reply_fill_entry(const struct fs *fs, const struct vault_attr *attr, struct fuse_entry_param *ret)
@@ -91,13 +92,13 @@ void reply_absent(fuse_req_t req)
 	(void)fuse_reply_entry(req, &entry);	/* as above */
 }
 
-/* No table of looked-up nodes is kept, so an entry that did not arrive leaves nothing to give back. */
-void reply_entry(fuse_req_t req, const struct fs *fs, const struct vault_attr *attr)
+/* No table of looked-up inodes is kept, so an entry of one that did not arrive leaves nothing to give back. */
+int reply_entry(fuse_req_t req, const struct fs *fs, const struct vault_attr *attr)
 {
 	struct fuse_entry_param entry;
 
 	reply_fill_entry(fs, attr, &entry);
-	(void)fuse_reply_entry(req, &entry);	/* as above */
+	return fuse_reply_entry(req, &entry);
 }
 
 int reply_entry_now(fuse_req_t req, const struct fs *fs, const struct vault_attr *attr)

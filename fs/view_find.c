@@ -319,6 +319,8 @@ static int reply_dots(struct view_request *request, const struct view_path *path
 static int reply_node(struct view_request *request, const struct view_found *found)
 {
 	struct fs *fs = request->fs;
+	int (*reply)(fuse_req_t, const struct fs *, const struct vault_attr *) =
+		request->ino == VIEW_TOP_ID ? reply_entry : reply_entry_now;
 	struct vault_attr attr;
 	uint64_t id = 0;
 	int r = view_nodes_look_up(fs->views->nodes, request->ino, &found->step, &id);
@@ -328,7 +330,7 @@ static int reply_node(struct view_request *request, const struct view_found *fou
 	r = view_attr(fs, id, &found->step, found->size, &attr);
 	if (r < 0)
 		view_nodes_forget(fs->views->nodes, id, 1);
-	else if (reply_entry_now(request->req, fs, &attr) < 0)
+	else if (reply(request->req, fs, &attr) < 0)
 		view_nodes_forget(fs->views->nodes, id, 1);	/* it did not arrive: no FORGET will come */
 	view_nodes_bound(fs->views);
 	return r;

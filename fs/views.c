@@ -284,7 +284,7 @@ void views_reply_top(fuse_req_t req)
 	if (r < 0)
 		reply_failure(req, r);
 	else
-		(void)reply_entry_now(req, fs, &attr);	/* its look-ups are not counted */
+		(void)reply_entry(req, fs, &attr);	/* its look-ups are not counted */
 }
 
 void views_forget(struct fs *fs, fuse_ino_t ino, uint64_t n_lookups)
