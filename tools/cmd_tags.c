@@ -309,7 +309,7 @@ const struct command cmd_tags = {
 		"\n"
 		"  -f, --flat    whole names instead of a tree\n"
 		"      --unused  only tags that no file counts as having, by their whole names\n"
-		"      --json    a JSON array; vaultfs(1) lists the keys\n"
+		"      --json    a JSON array; vaultfs-tags(1) lists the keys\n"
 		"      --used    remove: also from all files that have it, and with all tags below it\n"
 		"  -h, --help    this text\n"
 		"\n"
