@@ -65,6 +65,19 @@ int view_take(struct fs *fs, const struct view_path *path, uint64_t id)
 	return r == -ENODATA ? -EPERM : r;
 }
 
+/* rm -r takes the tag of a folder from the files in it before it goes down. One that is still there has that tag by a rule, and
+ * must not lose what it has beside it: -EPERM. */
+static int check_taken_down_to(struct fs *fs, const struct view_path *path, uint64_t id)
+{
+	const char *tags[VIEW_TAGS_MAX];
+	int n = view_path_tags(path, tags);
+	int r = 1;
+
+	for (int i = 0; i < n - 1 && r > 0; i++)
+		r = vault_file_tag_owned(fs->vault, id, tags[i]);
+	return n < 0 ? n : r == 0 ? -EPERM : r;
+}
+
 int view_may_change(fuse_req_t req, const struct vault_attr *attr)
 {
 	int r = S_ISREG(attr->mode) ? caller_may(req, attr, W_OK) : -EPERM;
@@ -168,9 +181,10 @@ static int serve_unlink(struct view_request *request)
 		return 0;
 	}
 	r = view_may_change(request->req, &found.attr);
-	if (r < 0)
-		return r;
-	r = take_or_unlink(request, path, &found.attr);
+	if (r >= 0)
+		r = check_taken_down_to(fs, path, found.attr.id);
+	if (r >= 0)
+		r = take_or_unlink(request, path, &found.attr);
 	if (r >= 0)
 		orphans_miscounted(fs->orphans, request->req, found.attr.id);
 	return r;

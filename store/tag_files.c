@@ -245,3 +245,13 @@ int vault_file_tag_remove(struct vault *vault, uint64_t id, const char *name)
 		r = tags_changed_locked(vault, id);
 	return r < 0 ? r : savepoint_commit(&all);
 }
+
+int vault_file_tag_owned(struct vault *vault, uint64_t id, const char *name)
+{
+	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&vault->db.lock);
+	struct owned owned;
+	int r = find_owned_locked(vault, id, name, true, &owned);
+
+	(void)held;
+	return r < 0 ? r : owned.n > 0;
+}

@@ -207,6 +207,9 @@ int vault_file_tag_add(struct vault *vault, uint64_t id, const char *name);
 /* Take a tag from it, and all below that; what it counts as having by a rule stays.  -ENODATA it has none of them. */
 int vault_file_tag_remove(struct vault *vault, uint64_t id, const char *name);
 
+/* 1 it was given the tag or one below it; 0 it was not, even if it counts as having it by a rule. */
+int vault_file_tag_owned(struct vault *vault, uint64_t id, const char *name);
+
 /* ---- queries ----
  * The language is in vaultfs-find(1): words, KEY:VALUE terms, quotes, parentheses, `or`, `-` and `not`. A query says
  * nothing of a vault: it can be made without one, and used on any. */

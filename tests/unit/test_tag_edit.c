@@ -360,6 +360,7 @@ static void file_tags__come_and_go_one_by_one(void **state)
 	assert_int_equal(CHANGE(f, vault_tag_alias_add(f->vault, "c/d", "cd")), 0);
 	assert_int_equal(CHANGE(f, vault_file_tag_add(f->vault, file, "cd/e")), 0);
 	assert_string_equal(get(f, file, TAGS), "b,a/x,a,c/d/e");
+	assert_int_equal(vault_file_tag_owned(f->vault, file, "c"), 1);	/* c/d/e */
 	assert_int_equal(CHANGE(f, vault_file_tag_remove(f->vault, file, "c")), 0);
 	assert_int_equal(CHANGE(f, vault_file_tag_remove(f->vault, file, "c")), -ENODATA);
 	assert_int_equal(CHANGE(f, vault_file_tag_remove(f->vault, file, "none")), -ENODATA);
@@ -367,6 +368,7 @@ static void file_tags__come_and_go_one_by_one(void **state)
 	assert_string_equal(get(f, file, TAGS), "b");
 	assert_int_equal(CHANGE(f, vault_tag_imply(f->vault, "b", "c")), 0);
 	assert_int_equal(CHANGE(f, vault_file_tag_remove(f->vault, file, "c")), -ENODATA);	/* by a rule: stays */
+	assert_int_equal(vault_file_tag_owned(f->vault, file, "c"), 0);
 
 	assert_int_equal(CHANGE(f, vault_file_tag_add(f->vault, file, "x,y")), -EINVAL);
 	assert_int_equal(CHANGE(f, vault_file_tag_add(f->vault, link, "x")), -EPERM);
