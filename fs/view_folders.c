@@ -13,9 +13,14 @@
 
 /* ---- names of tags ---- */
 
+/* In the folder of a tag the playlist's name is taken.  -EEXIST. */
 static int join(const char *above, const char *name, char ret_tag[VAULT_TAG_NAME_MAX + 1])
 {
-	int n = snprintf(ret_tag, VAULT_TAG_NAME_MAX + 1, "%s%s%s", above, above[0] ? "/" : "", name);
+	int n;
+
+	if (above[0] && strcmp(name, VIEW_PLAYLIST_NAME) == 0)
+		return -EEXIST;
+	n = snprintf(ret_tag, VAULT_TAG_NAME_MAX + 1, "%s%s%s", above, above[0] ? "/" : "", name);
 
 	return n < 0 || (size_t)n > VAULT_TAG_NAME_MAX ? -ENAMETOOLONG : 0;
 }

@@ -66,8 +66,16 @@ static int add_shapes(struct view_items *items)
 	return r;
 }
 
+/* Where there may be a playlist its name is not a folder's: files of a tag called like it are found by `search`. */
+static bool is_playlist(const char *name)
+{
+	return strcmp(name, VIEW_PLAYLIST_NAME) == 0;
+}
+
 static int add_tag_folder(void *context, const struct vault_tag_folder *folder)
 {
+	if (is_playlist(folder->name))
+		return 0;
 	return view_items_add(context, folder->name, folder->tag, 0, S_IFDIR, folder->child);
 }
 
@@ -81,9 +89,10 @@ static int add_tags_below(struct views *views, const char *name, struct view_ite
 		return 0;
 	for (size_t i = 0; r >= 0 && i < tags.n; i++) {
 		const char *last = strrchr(tags.tags[i].name, '/');
+		const char *shown = last ? last + 1 : tags.tags[i].name;
 
-		if (tags.tags[i].is_folder)
-			r = view_items_add(items, last ? last + 1 : tags.tags[i].name, tags.tags[i].name, 0, S_IFDIR, name != NULL);
+		if (tags.tags[i].is_folder && !(name && is_playlist(shown)))
+			r = view_items_add(items, shown, tags.tags[i].name, 0, S_IFDIR, name != NULL);
 	}
 	return r;
 }

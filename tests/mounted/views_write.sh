@@ -110,6 +110,43 @@ has "all below it go" Films/c.mp4 ""
 shows "gone" $T beach
 expect "the files stay" test -e Films/a.mp4 -a -e Films/c.mp4
 
+part "rm -r where tags are together and below each other"
+setfattr -n user.xdg.tags -v 'trip,sun,sea/deep' Films/a.mp4
+setfattr -n user.xdg.tags -v 'trip/day1,sun' Films/b.mp4
+setfattr -n user.xdg.tags -v 'sun' Films/c.mp4
+known() {
+  find Films Inbox -type f | sort | while read -r f; do
+    echo "$f $(tags "$f") $(stat -c '%i %h %s' "$f") $(md5sum <"$f")"
+  done
+}
+known >"$WORK/before"
+expect "rm -r" rm -r $T/trip
+known >"$WORK/after"
+expect_equal "only that tag goes" "$(sed 's/ trip / /; s,trip/day1 ,,' "$WORK/before")" "$(cat "$WORK/after")"
+expect "by a rule" mkdir $T/trip
+expect "which is" setfattr -n user.vaultfs.implies -v trip $T/sun
+setfattr -n user.xdg.tags -v 'sun,trip' Films/c.mp4
+expect_not "rm -r of a tag that stays by a rule" rm -r $T/trip 2>/dev/null
+has "takes no other" Films/a.mp4 "sea/deep sun"
+has "nor here" Films/b.mp4 sun
+has "but itself" Films/c.mp4 sun
+fails_with "Operation not permitted" rm $T/trip/sun/b.mp4
+expect "no rule" setfattr -x user.vaultfs.implies $T/sun
+expect "no trip" rmdir $T/trip
+expect "no sun and sea" rm -r $T/sun $T/sea
+has "none" Films/b.mp4 ""
+ln Films/a.mp4 Films/b.mp4 $T/beach/
+
+part "a tag called like the playlist"
+expect "is one" mkdir $T/PLAYLIST.m3u8
+expect "with a file" ln Films/c.mp4 $T/PLAYLIST.m3u8/
+shows "in its folder" $T/PLAYLIST.m3u8 c.mp4
+ln Films/c.mp4 $T/beach/
+expect_equal "once in others" "$(find $T/beach -name PLAYLIST.m3u8 -printf '%y ')" "f "
+fails_with "File exists" mkdir $T/beach/PLAYLIST.m3u8
+expect "removed" rm -r $T/PLAYLIST.m3u8
+expect "removed" rm $T/beach/c.mp4
+
 part "rules, seen and set on folders"
 mkdir $T/summer
 expect "a color" setfattr -n user.vaultfs.color -v '#ff0000' $T/beach
@@ -123,6 +160,21 @@ fails_with "Operation not permitted" rm $T/summer/a.mp4
 expect "not listed without a value" setfattr -x user.vaultfs.color $T/beach
 expect_not "gone" getfattr -n user.vaultfs.color $T/beach 2>/dev/null
 fails_with "Operation not permitted" setfattr -n user.other -v x $T/beach
+
+part "names of tags that lead to others"
+expect "ln by an alias" ln Films/c.mp4 $T/Strand/
+has "gives the tag" Films/c.mp4 beach
+expect "rm by it" rm $T/STRAND/c.mp4
+has "takes it" Films/c.mp4 ""
+fails_with "File exists" mkdir $T/strand
+id=$(stat -c %i Films/a.mp4)
+echo other >"Films/a~$id.mp4"
+fails_with "File exists" ln "Films/a~$id.mp4" $T/beach/
+setfattr -n user.xdg.tags -v beach "Films/a~$id.mp4"
+expect_equal "a file called like the other name of one" "$(cat "$T/beach/a~$id~$(stat -c %i "Films/a~$id.mp4").mp4")" other
+expect "removed" rm "$T/beach/a~$id~$(stat -c %i "Films/a~$id.mp4").mp4"
+has "that one" "Films/a~$id.mp4" ""
+expect "not a file of that name" rm "Films/a~$id.mp4"
 
 part "other folders"
 expect "a favorite" ln Films/b.mp4 .views/favorites/
