@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "background.h"
+#include "blocking.h"
 #include "commit_internal.h"
 
 #define SECOND_NS 1000000000ll
@@ -71,36 +72,9 @@ void vault_sync_then(struct vault *vault, void (*done)(void *context, int result
 	(void)pthread_mutex_unlock(&c->lock);
 }
 
-struct blocking {
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	bool done;
-	int result;
-};
-
-static void blocking_done(void *context, int result)
-{
-	struct blocking *b = context;
-
-	(void)pthread_mutex_lock(&b->lock);
-	b->done = true;
-	b->result = result;
-	(void)pthread_cond_signal(&b->changed);
-	(void)pthread_mutex_unlock(&b->lock);
-}
-
 int vault_sync(struct vault *vault)
 {
-	struct blocking b = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
-
-	vault_sync_then(vault, blocking_done, &b);
-	(void)pthread_mutex_lock(&b.lock);
-	while (!b.done)
-		(void)pthread_cond_wait(&b.changed, &b.lock);
-	(void)pthread_mutex_unlock(&b.lock);
-	(void)pthread_cond_destroy(&b.changed);
-	(void)pthread_mutex_destroy(&b.lock);
-	return b.result;
+	return blocking_ask(vault, vault_sync_then);
 }
 
 /* ---- the thread ---- */

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "commit.h"
+#include "blocking.h"
 #include "kill_point.h"
 #include "search_internal.h"
 #include "space.h"
@@ -471,42 +472,9 @@ void search_catch_up_then(struct vault *vault, void (*done)(void *context, int r
 		done(context, r);
 }
 
-struct blocking {
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	bool done;
-	int result;
-};
-
-static void blocking_done(void *context, int result)
-{
-	struct blocking *b = context;
-
-	(void)pthread_mutex_lock(&b->lock);
-	b->done = true;
-	b->result = result;
-	(void)pthread_cond_signal(&b->changed);
-	(void)pthread_mutex_unlock(&b->lock);
-}
-
-/* Wait for what one of the functions that do not wait is asked for. */
-static int wait_for(struct vault *vault, void (*ask)(struct vault *, void (*)(void *, int), void *))
-{
-	struct blocking b = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
-
-	ask(vault, blocking_done, &b);
-	(void)pthread_mutex_lock(&b.lock);
-	while (!b.done)
-		(void)pthread_cond_wait(&b.changed, &b.lock);
-	(void)pthread_mutex_unlock(&b.lock);
-	(void)pthread_cond_destroy(&b.changed);
-	(void)pthread_mutex_destroy(&b.lock);
-	return b.result;
-}
-
 int search_catch_up(struct vault *vault)
 {
-	return wait_for(vault, search_catch_up_then);
+	return blocking_ask(vault, search_catch_up_then);
 }
 
 struct synced {
@@ -540,7 +508,7 @@ void vault_search_sync_then(struct vault *vault, void (*done)(void *context, int
 
 int vault_search_sync(struct vault *vault)
 {
-	return wait_for(vault, vault_search_sync_then);
+	return blocking_ask(vault, vault_search_sync_then);
 }
 
 /* ---- the whole ---- */

@@ -49,8 +49,7 @@ static sqlite3_stmt *query(struct vault *vault, int which)
 
 /* ---- rows ---- */
 
-/* 1 given, 0 it had that one. */
-static int give_locked(struct vault *vault, uint64_t id, uint64_t tag_id, uint64_t position)
+int tag_file_give_locked(struct vault *vault, uint64_t id, uint64_t tag_id, uint64_t position)
 {
 	AUTO(query) sqlite3_stmt *insert = query(vault, Q_INSERT);
 	int r;
@@ -127,7 +126,7 @@ int tag_files_replace_locked(struct vault *vault, uint64_t tag_id, uint64_t othe
 			break;
 		r = take_locked(vault, id, tag_id);
 		if (r == 0 && other != 0)
-			r = give_locked(vault, id, other, position);
+			r = tag_file_give_locked(vault, id, other, position);
 		if (r >= 0)
 			r = tags_changed_locked(vault, id);
 		if (r < 0)
@@ -219,7 +218,7 @@ int vault_file_tag_add(struct vault *vault, uint64_t id, const char *name)
 	if (r == 0)
 		r = tag_row_make_locked(vault, name, &tag_id);
 	if (r >= 0)
-		r = give_locked(vault, id, tag_id, position);
+		r = tag_file_give_locked(vault, id, tag_id, position);
 	if (r >= 0)
 		r = tags_changed_locked(vault, id);
 	return r < 0 ? r : savepoint_commit(&all);

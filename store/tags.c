@@ -11,6 +11,7 @@
 
 #include "casefold.h"
 #include "tag_counts.h"
+#include "tag_files.h"
 #include "tag_graph.h"
 
 enum {
@@ -23,7 +24,6 @@ enum {
 	Q_TEXT_COPY,
 	Q_TAG_FIND,
 	Q_TAG_INSERT,
-	Q_ASSET_TAG_INSERT,
 	Q_ASSET_TAGS_DELETE,
 };
 
@@ -42,8 +42,6 @@ static const char *const sql[] = {
 			"ON CONFLICT (inode_id) DO UPDATE SET tags_text = excluded.tags_text",
 	[Q_TAG_FIND] = "SELECT id, name FROM tags WHERE folded = ?1",
 	[Q_TAG_INSERT] = "INSERT INTO tags (id, name, folded) VALUES (?1, ?2, ?3)",
-	[Q_ASSET_TAG_INSERT] = "INSERT INTO asset_tags (inode_id, tag_id, position) VALUES (?1, ?2, ?3) "
-			       "ON CONFLICT (inode_id, tag_id) DO NOTHING",
 	[Q_ASSET_TAGS_DELETE] = "DELETE FROM asset_tags WHERE inode_id = ?1",
 };
 
@@ -268,22 +266,6 @@ static int tag_get_or_insert_locked(struct vault *vault, const struct tags_word 
 	return 0;
 }
 
-/* Give the file one tag more.  1 done, 0 it had that one, negative errno. */
-static int asset_tag_insert_locked(struct vault *vault, uint64_t id, uint64_t tag_id, unsigned position)
-{
-	AUTO(query) sqlite3_stmt *insert = query(vault, Q_ASSET_TAG_INSERT);
-	int r;
-
-	bind_u64(insert, 1, id);
-	bind_u64(insert, 2, tag_id);
-	bind_u64(insert, 3, position);
-	r = db_run(&vault->db, insert);
-	if (r < 0 || sqlite3_changes64(vault->db.handle) == 0)
-		return r;
-	r = tag_count_add_locked(vault, tag_id, 1);
-	return r < 0 ? r : 1;
-}
-
 /* Make the tags in `text` those of the file. *ret_expected is how long `text` would be if it were the rows' names
  * joined with ',', or SIZE_MAX if a tag was skipped or is spelled otherwise. Returns how many tags there are. */
 static int tags_replace_locked(struct vault *vault, uint64_t id, const char *text, size_t size,
@@ -301,7 +283,7 @@ static int tags_replace_locked(struct vault *vault, uint64_t id, const char *tex
 
 		r = tag_get_or_insert_locked(vault, &tag, &tag_id, &same);
 		if (r == 0)
-			r = asset_tag_insert_locked(vault, id, tag_id, n_tags);
+			r = tag_file_give_locked(vault, id, tag_id, n_tags);
 		if (r == 1 && ++n_tags > TAGS_PER_FILE_MAX)
 			r = -EINVAL;
 		exact = exact && same && r == 1;
@@ -358,7 +340,7 @@ int tags_copy_locked(struct vault *vault, uint64_t from, uint64_t to)
 
 	bind_u64(tags, 1, from);
 	while ((r = db_step(&vault->db, tags)) == 1) {
-		r = asset_tag_insert_locked(vault, to, column_u64(tags, 0), (unsigned)column_u64(tags, 1));
+		r = tag_file_give_locked(vault, to, column_u64(tags, 0), (unsigned)column_u64(tags, 1));
 		if (r < 0)
 			return r;
 	}
