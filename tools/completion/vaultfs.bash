@@ -24,13 +24,13 @@ _vaultfs() {
 	fi
 	case $command in
 	init) options='--chunk-size --pack-size' ;;
-	mount) options='-f -r -o' ;;
+	mount) options='--foreground --read-only -d -s -o' ;;
 	umount) options='--lazy --timeout' ;;
 	stats | info | dups) options='--json' ;;
 	similar) options='--limit --json' ;;
-	ls) options='-l -R --json' ;;
+	ls) options='--long --recursive --json' ;;
 	save) options='--remove --rename --json' ;;
-	find) options='-0 --json --sort --reverse --limit --page --saved' ;;
+	find) options='--null --json --sort --reverse --limit --page --saved' ;;
 	tag) options='--json --import-finder' ;;
 	tags) options='--flat --unused --json --used' ;;
 	import) options='--into --update --one-file-system --quiet' ;;
@@ -46,7 +46,7 @@ _vaultfs() {
 	case $command:$prev in
 	init:--chunk-size | init:-c) _vaultfs_words '16K 32K 64K 128K 256K 512K' && return ;;
 	init:--pack-size | init:-p) _vaultfs_words '16M 64M 256M 1G' && return ;;
-	mount:-o) _vaultfs_words 'ro rw allow_other commit= cache= uid= gid= fsname= writeback noacl inherit= seen= index= previews= views=' && return ;;
+	mount:-o) _vaultfs_words 'ro rw allow_other commit= cache= uid= gid= fsname= writeback noacl inherit=no seen=no index=no index=types previews=no views=shown views=no nonempty readahead= threads= debug nowriteback acl' && return ;;
 	find:--sort | find:-s) _vaultfs_words 'added date size name quality rating' && return ;;
 	find::) [[ ${COMP_WORDS[COMP_CWORD - 2]} == kind ]] && _vaultfs_words 'image video audio text document archive other'
 		return ;;
