@@ -122,6 +122,8 @@ bool view_was_shown(struct views *views, uint64_t folder, const char *name, char
 		if (views->shown[i]->folder != folder)
 			continue;
 		item = view_items_find(&views->shown[i]->items, name);
+		if (item)	/* rm -r looks into each of them before it comes to the next */
+			(void)to_front_locked(views, i);
 		break;		/* only what it showed last */
 	}
 	if (!item || (item->tag && strlen(item->tag) > VAULT_TAG_NAME_MAX))

@@ -132,7 +132,8 @@ int view_items_add(struct view_items *items, const char *name, const char *tag, 
 
 /* ---- view_list.c ---- */
 
-/* Did the folder show a sub-folder of that name when it was last listed? Of a tag's folder the tag is copied. */
+/* Did the folder show a sub-folder of that name when it was last listed? Of a tag's folder the tag is copied. Then that is
+ * remembered a while longer. */
 bool view_was_shown(struct views *views, uint64_t folder, const char *name, char ret_tag[VAULT_TAG_NAME_MAX + 1],
 		    bool *ret_is_child);
 /* Or a playlist? */

@@ -137,6 +137,19 @@ expect "no sun and sea" rm -r $T/sun $T/sea
 has "none" Films/b.mp4 ""
 ln Films/a.mp4 Films/b.mp4 $T/beach/
 
+part "rm -r among very many tags"
+many=$(seq -s , -f 'many%g' 300)
+setfattr -n user.xdg.tags -v "$many" Films/c.mp4
+expect "rm -r" rm -r $T/many7
+has "only that goes" Films/c.mp4 "$(tr ',' '\n' <<<"$many" | grep -vx many7 | sort | tr '\n' ' ' | sed 's/ $//')"
+setfattr -x user.xdg.tags Films/c.mp4
+rmdir $T/many*
+setfattr -n user.xdg.tags -v onfolder Films
+shows "a directory is not shown" $T/onfolder ""
+fails_with "Directory not empty" rm -r $T/onfolder
+setfattr -x user.xdg.tags Films
+expect "its tag can go when it has it no more" rmdir $T/onfolder
+
 part "a tag called like the playlist"
 expect "is one" mkdir $T/PLAYLIST.m3u8
 expect "with a file" ln Films/c.mp4 $T/PLAYLIST.m3u8/
