@@ -147,12 +147,16 @@ static int take_or_unlink(struct view_request *request, const struct view_path *
 {
 	struct fs *fs = request->fs;
 	struct view_made made;
-	bool passes = is_passing(request->name, attr) &&
-		      view_fresh_made(fs, path->id, request->name, attr->id, &made);
+	int passes = is_passing(request->name, attr) &&
+		     view_fresh_made(fs, path->id, request->name, attr->id, &made);
 	int r;
 
 	if (passes && !request->may_wait)
 		return -EAGAIN;
+	if (passes)
+		passes = view_may_unmake(request->req, &made, attr);
+	if (passes < 0)
+		return passes;
 	view_change_begin(request);
 	r = passes ? unlink_for_good(fs, &made) : view_take(fs, path, attr->id);
 	view_change_end(request);

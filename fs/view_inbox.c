@@ -141,6 +141,17 @@ static int may_replace(fuse_req_t req, const struct vault_attr *directory, const
 	return r;
 }
 
+int view_may_unmake(fuse_req_t req, const struct view_made *made, const struct vault_attr *file)
+{
+	struct fs *fs = fuse_req_userdata(req);
+	struct vault_attr directory;
+	int r = vault_getattr(fs->vault, made->directory, &directory);
+
+	if (r >= 0)
+		r = may_replace(req, &directory, file);
+	return r == -EACCES || r == -EPERM ? 0 : r < 0 ? r : 1;
+}
+
 static int make_inode(fuse_req_t req, uint64_t parent, const char *name, mode_t mode, struct vault_attr *ret)
 {
 	struct fs *fs = fuse_req_userdata(req);

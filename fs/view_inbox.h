@@ -29,6 +29,9 @@ uint64_t view_fresh_find(struct views *views, uint64_t folder, const char *name)
 /* Was it made there, and stands where it was put? */
 bool view_fresh_made(struct fs *fs, uint64_t folder, const char *name, uint64_t id, struct view_made *ret);
 
+/* May the caller take away the name that it has there?  1 yes; 0 no. */
+int view_may_unmake(fuse_req_t req, const struct view_made *made, const struct vault_attr *file);
+
 /* Tell the kernel that an entry of one of the vault's directories was made, removed or replaced.  Not for a thread that answers
  * requests. */
 void view_name_changed(struct fs *fs, uint64_t directory, const char *name);

@@ -1,7 +1,7 @@
 #!/bin/bash
 # views_write.sh - what is done to files by way of .views: ln, rm, mv, cp, mkdir; and what is refused.
 . "$(dirname "$0")/lib.sh"
-need setfattr getfattr rsync
+need setfattr getfattr rsync python3
 make_vault
 mount_vault
 cd "$MNT" || exit 1
@@ -92,6 +92,23 @@ expect "sed -i" sed -i s/film/movie/ $T/beach/a.mp4
 expect_equal "changed in its place" "$(cat Films/a.mp4)" "movie a"
 has "with its tags" Films/a.mp4 "beach holiday"
 expect_equal "and its note" "$(getfattr --only-values -n user.xdg.comment Films/a.mp4)" kept
+expect "an editor" python3 - $T/beach/a.mp4 <<'END'
+import os, sys
+name = os.path.dirname(sys.argv[1]) + "/tmp4711"
+handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+os.write(handle, b"edited\n")
+os.fsync(handle)
+os.fchmod(handle, 0o640)
+os.close(handle)
+os.replace(name, sys.argv[1])
+END
+expect_equal "changed in its place" "$(cat Films/a.mp4) $(stat -c %a Films/a.mp4)" "edited 640"
+has "with its tags" Films/a.mp4 "beach holiday"
+expect "install" install -m 600 "$WORK/out.txt" $T/beach/tool
+expect_equal "as it was told" "$(stat -c %a Inbox/tool)" 600
+expect "cp -a" cp -a "$WORK/afar.txt" $T/beach/tool
+expect_equal "over it, with its times" "$(stat -c %Y Inbox/tool)" "$(stat -c %Y "$WORK/afar.txt")"
+expect "no longer needed" rm $T/beach/tool Inbox/tool
 expect "a hidden file" sh -c ": >$T/beach/.lock"
 expect "removed" rm $T/beach/.lock
 expect "a backup" sh -c "echo x >$T/beach/x~"
@@ -222,5 +239,51 @@ fails_with "Operation not permitted" ln -s x $T/beach/link
 fails_with "Operation not permitted" mkfifo $T/beach/pipe
 fails_with "Operation not permitted" chmod 0 $T/beach
 fails_with "Operation not permitted" ln $T/beach/PLAYLIST.m3u8 Films/list
+cd /
+umount_vault
+
+part "a mount that is read-only"
+mount_vault -o ro
+cd "$MNT" || exit 1
+for refused in "mkdir $T/new" "rmdir $T/summer" "mv $T/beach $T/new" "ln Films/c.mp4 $T/beach/" "rm $T/beach/b.mp4" \
+  "cp $WORK/out.txt $T/beach/new" "mkdir .views/saved/new" "touch $T/beach/b.mp4" \
+  "setfattr -n user.vaultfs.color -v #00ff00 $T/beach"; do
+  # shellcheck disable=SC2086
+  fails_with "Read-only file system" $refused
+done
+cd /
+umount_vault
+
+is_root || exit 0
+part "other users"
+chmod 755 "$WORK"
+mount_vault -o allow_other
+cd "$MNT" || exit 1
+as_other=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+chmod 777 .
+chmod 755 Inbox
+mkdir -m 777 Open
+expect "makes a tag" "${as_other[@]}" mkdir $T/his
+expect "and a file" "${as_other[@]}" cp "$WORK/afar.txt" Open/his.txt
+expect "tags it" "${as_other[@]}" ln Open/his.txt $T/his/
+expect "moves it on" "${as_other[@]}" mv $T/his/his.txt $T/summer/
+expect "and back" "${as_other[@]}" mv $T/summer/his.txt $T/his/
+expect_not "tags no file that he may not write" "${as_other[@]}" ln Films/c.mp4 $T/his/ 2>/dev/null
+fails_with "Permission denied" "${as_other[@]}" rm $T/beach/b.mp4
+fails_with "Permission denied" "${as_other[@]}" mv $T/beach/b.mp4 $T/his/
+has "nothing happened" Films/b.mp4 beach
+fails_with "Permission denied" "${as_other[@]}" cp "$WORK/afar.txt" $T/his/
+(umask 0; : >$T/his/empty)
+expect "takes the tag from a file that he may write" "${as_other[@]}" rm $T/his/empty
+expect "which stays in a directory that he may not" test -e Inbox/empty
+chmod 777 Inbox
+expect "may store there" "${as_other[@]}" cp "$WORK/afar.txt" $T/his/
+expect_equal "as his" "$(stat -c %u "Inbox/afar (2).txt")" 65534
+expect "removes his tag" "${as_other[@]}" rm -r $T/his
+chmod 755 .
+fails_with "Permission denied" "${as_other[@]}" mkdir $T/her
+fails_with "Permission denied" "${as_other[@]}" rmdir $T/summer
+fails_with "Permission denied" "${as_other[@]}" mkdir .views/saved/his
+fails_with "Permission denied" "${as_other[@]}" setfattr -n user.vaultfs.color -v red $T/summer
 cd /
 umount_vault
