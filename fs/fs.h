@@ -81,6 +81,9 @@ int fs_mount(const char *vault_path, const char *mount_point, const struct fs_op
 void fs_name_changed(struct fs *fs, uint64_t parent, const char *name);
 void fs_name_lost(struct fs *fs, uint64_t id);
 
+/* Does `path` lie in this mount? Not for a thread that answers requests: its directories are looked up. */
+bool fs_holds(const struct fs *fs, const char *path);
+
 /* The extended attribute of a mount's root that holds the absolute path of the vault behind it. */
 #define FS_VAULT_XATTR "user.vaultfs.vault"
 

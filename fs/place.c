@@ -33,6 +33,11 @@ bool place_is_ours(const struct fs *fs, const char *path)
 	return fs->device != 0 && device_at(path) == fs->device;
 }
 
+bool fs_holds(const struct fs *fs, const char *path)
+{
+	return place_is_ours(fs, path);
+}
+
 /* mountinfo writes blanks and the like as a backslash and three octal digits. */
 static void unescape(char *text)
 {

@@ -156,9 +156,14 @@ static int make_directories(int top, const char *path, struct stat *ret)
 static int ask(const struct adding *adding, const struct target *target)
 {
 	AUTO(fd) int root = open(target->mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct stat directory;
+	struct stat directory, source;
 	json_t *words;
-	int r = root < 0 ? -errno : make_directories(root, adding->into, &directory);
+	int r = root < 0 || fstat(root, &directory) < 0 || stat(adding->source, &source) < 0 ? -errno : 0;
+
+	if (r == 0 && source.st_dev == directory.st_dev)
+		return log_err(-EINVAL, "add: %s: lies in the vault itself", adding->source);
+	if (r == 0)
+		r = make_directories(root, adding->into, &directory);
 
 	if (r < 0)
 		return log_err(r, "add: %s/%s: ", target->mount, adding->into);

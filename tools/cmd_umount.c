@@ -158,7 +158,8 @@ static int settle(struct unmounting *u)
 
 	if (synced == -ETIMEDOUT)
 		return no_answer(u);
-	r = lstat(u->point, &st) < 0 ? -errno : 0;
+	/* Of a mount whose daemon died the kernel may still know the attributes. */
+	r = synced == -ENOTCONN ? synced : lstat(u->point, &st) < 0 ? -errno : 0;
 	if (r == -EACCES && geteuid() == 0)
 		log_warn("%s: %s: another user's mount: not waiting until its vault is free", what, u->given);
 	else if (r == -EIO)

@@ -311,7 +311,9 @@ static void scan(struct follow *follow, struct followed *location)
 
 	location->scan = false;
 	note_outcome(follow, location, &outcome);
-	if (location->watch && !location->is_watched) {
+	if (fs_holds(follow->fs, location->path))
+		r = -EINVAL;
+	if (r == 0 && location->watch && !location->is_watched) {
 		r = tree_watch_add(follow->watch, location->id, location->path);
 		location->is_watched = r == 0;
 	}
@@ -460,6 +462,16 @@ static void on_moved(void *context, uint64_t tree, const char *from, const char 
 		location->scan = true;
 }
 
+/* The mount, or the vault's directory? */
+static bool is_own(void *context, const char *path)
+{
+	const struct follow *follow = context;
+	struct stat vault, st;
+
+	return fs_holds(follow->fs, path) || (stat(vault_path(follow->vault), &vault) == 0 && lstat(path, &st) == 0 &&
+					      st.st_dev == vault.st_dev && st.st_ino == vault.st_ino);
+}
+
 /* ---- the thread ---- */
 
 static int64_t due_ms(const struct dirty *dirty)
@@ -563,6 +575,13 @@ static void name_lost(void *context, uint64_t id)
 	fs_name_lost(follow->fs, id);
 }
 
+static bool holds(void *context, const char *path)
+{
+	const struct follow *follow = context;
+
+	return fs_holds(follow->fs, path);
+}
+
 static void follow_free(struct follow *follow)
 {
 	for (size_t i = 0; i < follow->n_locations; i++)
@@ -579,7 +598,7 @@ static void follow_free(struct follow *follow)
 static int follow_new(struct vault *vault, struct fs *fs, struct follow **ret)
 {
 	struct follow *follow = calloc(1, sizeof(*follow));
-	struct tree_witness witness = { follow, on_changed, on_moved, on_overflow };
+	struct tree_witness witness = { follow, on_changed, on_moved, is_own, on_overflow };
 	int r;
 
 	if (!follow)
@@ -587,7 +606,7 @@ static int follow_new(struct vault *vault, struct fs *fs, struct follow **ret)
 	follow->vault = vault;
 	follow->fs = fs;
 	told_names_init(&follow->told, fs);
-	follow->witness = (struct import_witness){ follow, name_changed, name_lost };
+	follow->witness = (struct import_witness){ follow, name_changed, name_lost, holds };
 	atomic_init(&follow->interrupt, true); /* the list is read first */
 	(void)pthread_mutex_init(&follow->rows, NULL);
 	follow->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

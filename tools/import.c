@@ -359,6 +359,15 @@ static bool is_same(const struct stat *a, const struct stat *b)
 	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
+/* The vault's directory, or where it is mounted? */
+static bool is_own(const struct importer *im, const struct source *source)
+{
+	const struct import_witness *witness = im->options->witness;
+
+	return is_same(&source->st, &im->vault_directory) ||
+	       (witness && source->st.st_dev != im->top.st_dev && witness->holds(witness->context, source->path));
+}
+
 /* Fill the directory `id` from the open one, then give it its attributes: both would be spoilt by what comes after. */
 static int import_contents(struct importer *im, int fd, uint64_t id, const struct stat *st, const char *path)
 {
@@ -378,7 +387,7 @@ static int import_directory(struct importer *im, uint64_t parent, const struct s
 	struct vault_attr made, wanted = metadata_from_stat(&source->st);
 	int r;
 
-	if (is_same(&source->st, &im->vault_directory)) {
+	if (is_own(im, source)) {
 		log_warn("import: %s: left out: it is the vault itself", source->path);
 		return 0;
 	}

@@ -21,6 +21,8 @@ struct import_witness {
 	void (*name_changed)(void *context, uint64_t parent, const char *name);
 	/* Inode `id` lost its last name; whoever sees it purges it when nobody uses it any more. */
 	void (*name_lost)(void *context, uint64_t id);
+	/* Does the directory `path` lie in the mount? It is left out: it would be imported into itself. */
+	bool (*holds)(void *context, const char *path);
 };
 
 struct import_options {

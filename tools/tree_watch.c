@@ -107,6 +107,8 @@ static int add_below(struct tree_watch *watch, uint64_t tree, char *top, const c
 
 	if (!full || !kept)
 		return -ENOMEM;
+	if (watch->witness.leaves_out(watch->witness.context, full))
+		return *path == '\0' ? -EINVAL : 0;
 	number = inotify_add_watch(watch->fd, full, EVENTS);
 	if (number < 0)
 		return errno == ENOSPC || errno == ENOMEM || *path == '\0' ? -errno : 0;

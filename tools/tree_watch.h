@@ -17,6 +17,8 @@ struct tree_witness {
 	void (*changed)(void *context, uint64_t tree, const char *directory);
 	/* What was called `from` (a path from the top) is called `to` now. */
 	void (*moved)(void *context, uint64_t tree, const char *from, const char *to);
+	/* Is the directory at `path`, from the root, to be left out with all below it? */
+	bool (*leaves_out)(void *context, const char *path);
 	/* Events were lost: anything may have changed. */
 	void (*overflow)(void *context);
 };

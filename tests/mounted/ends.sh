@@ -272,3 +272,13 @@ fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587d, struct.pack("I", 2))'
 else
   skip_line "what becomes of mounts is root's"
 fi
+
+part "a daemon that was killed"
+mount_vault
+echo x >"$MNT/known"
+ls -la "$MNT" >/dev/null # the kernel knows the attributes of the top, and goes on telling them
+pid=$(daemon_pid)
+kill -KILL "$pid"
+eventually 10 "it is gone" is_gone "$pid"
+expect "umount clears what it left" "$VAULTFS" umount "$MNT"
+expect_not "nothing is mounted" mounted

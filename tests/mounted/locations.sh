@@ -35,6 +35,13 @@ run "$VAULTFS" add --quiet --watch --into Phone/Camera "$WORK/camera" "$MNT"
 expect_equal "add ($ERR)" "$STATUS" 0
 expect "brought in" cmp "$WORK/camera/2024/one.jpg" "$MNT/Phone/Camera/2024/one.jpg"
 expect_equal "the listing shows it" "$(ls "$MNT/Phone/Camera" | tr '\n' ' ')" "2024 two.jpg "
+refused "lies in the vault itself" "$VAULTFS" add "$MNT" "$MNT"
+refused "lies in the vault itself" "$VAULTFS" add --watch "$MNT/Phone" "$MNT"
+expect "what holds the mount" "$VAULTFS" add --quiet --into Work "$WORK" "$MNT"
+expect "is brought in" is_there "$MNT/Work/camera/two.jpg"
+expect_not "without the mount" is_there "$MNT/Work/mnt"
+expect_not "and without the vault" is_there "$MNT/Work/test.vault"
+expect "forget it" "$VAULTFS" locations --remove "$(id_of "$MNT" "$WORK")" "$MNT"
 refused "followed, or holds one" "$VAULTFS" add --watch "$WORK/camera/2024" "$MNT"
 
 setfattr -n user.xdg.tags -v 'mine' "$MNT/Phone/Camera/two.jpg"
