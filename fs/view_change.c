@@ -7,6 +7,7 @@
 #include "view_change.h"
 
 #include <errno.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -124,13 +125,25 @@ void views_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t new_parent, const cha
 
 /* ---- rm ---- */
 
-/* A file that a program made through a view and that is nothing yet, or was never meant to stay, goes when its name does:
- * an empty one, a hidden one, a backup. */
+/* A file that a program made through a view for a moment only goes when its name does: one that is empty (locks, what was
+ * touched and thought better of), the swap file of vim, and what rsync and GLib write before they rename it. Others stay in
+ * Inbox: a tag folder deletes nothing that somebody may miss. */
 static bool is_passing(const char *name, const struct vault_attr *attr)
 {
-	size_t n = strlen(name);
+#define ANY "[A-Za-z0-9]"
+	static const char *const patterns[] = {
+		".*.sw[a-px-z]",
+		".?*." ANY ANY ANY ANY ANY ANY,
+		".goutputstream-*",
+	};
+#undef ANY
 
-	return attr->size == 0 || name[0] == '.' || name[n - 1] == '~';
+	if (attr->size == 0)
+		return true;
+	for (size_t i = 0; i < sizeof(patterns) / sizeof(patterns[0]); i++)
+		if (fnmatch(patterns[i], name, 0) == 0)
+			return true;
+	return false;
 }
 
 static int unlink_for_good(struct fs *fs, const struct view_made *made)

@@ -109,11 +109,18 @@ expect_equal "as it was told" "$(stat -c %a Inbox/tool)" 600
 expect "cp -a" cp -a "$WORK/afar.txt" $T/beach/tool
 expect_equal "over it, with its times" "$(stat -c %Y Inbox/tool)" "$(stat -c %Y "$WORK/afar.txt")"
 expect "no longer needed" rm $T/beach/tool Inbox/tool
-expect "a hidden file" sh -c ": >$T/beach/.lock"
-expect "removed" rm $T/beach/.lock
-expect "a backup" sh -c "echo x >$T/beach/x~"
-expect "removed" rm $T/beach/x~
-expect_equal "both are gone" "$(names Inbox)" "afar.txt out (2).txt out.txt "
+for passing in .lock .a.txt.swp .out.txt.Xy12Zz; do
+  expect "a file for a moment" sh -c "echo x >$T/beach/$passing"
+done
+: >$T/beach/.lock
+expect "removed" rm $T/beach/.lock $T/beach/.a.txt.swp $T/beach/.out.txt.Xy12Zz
+expect_equal "all are gone" "$(ls -A Inbox | tr '\n' ' ')" "afar.txt out (2).txt out.txt "
+echo settings >"$WORK/.profile"
+cp "$WORK/.profile" $T/beach/
+echo old >$T/beach/x~
+expect "rm deletes no file that somebody may miss" rm $T/beach/.profile $T/beach/x~
+expect_equal "they stay" "$(cat Inbox/.profile Inbox/x~ | tr '\n' ' ')" "settings old "
+rm Inbox/.profile Inbox/x~
 
 part "rm -r"
 ln Films/c.mp4 $T/place/italy/
