@@ -28,7 +28,7 @@ static const struct view_shape shapes[] = {
 	{ VIEW_FOLDERS, "kinds", VAULT_FOLDERS_KINDS, NULL, &shape_folder },
 	{ VIEW_FOLDERS, "types", VAULT_FOLDERS_TYPES, NULL, &shape_type },
 	{ VIEW_QUERY, "favorites", NONE, "favorite", NULL },
-	{ VIEW_QUERY, "unseen", NONE, "unseen", NULL },
+	{ VIEW_QUERY, "unseen", NONE, "unseen kind:video,audio", NULL }, /* of pictures and texts nobody notes it */
 	{ VIEW_FOLDERS, "recent", VAULT_FOLDERS_RECENT, NULL, &shape_folder },
 	{ VIEW_FOLDERS, "rating", VAULT_FOLDERS_RATINGS, NULL, &shape_folder },
 	{ VIEW_FOLDERS, "quality", VAULT_FOLDERS_QUALITY, NULL, &shape_folder },

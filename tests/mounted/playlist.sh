@@ -44,6 +44,13 @@ for name in one.mp4 'two & three.mkv' '#sound.flac'; do
   grep -qF "$name" <<<"$(grep '^Playing:' <<<"$OUT")" || fail "mpv did not play $name: $OUT"
 done
 
+part "what was not played yet"
+unseen() { ls "$MNT/.views/unseen" | tr '\n' ' '; }
+setfattr -x user.vaultfs.seen "$MNT/films/one.mp4" "$MNT/films/two & three.mkv" "$MNT/films/#sound.flac" 2>/dev/null
+expect_equal "videos and sound" "$(unseen)" "#sound.flac PLAYLIST.m3u8 one.mp4 two & three.mkv "
+setfattr -n user.vaultfs.seen -v 2026-01-01T00:00:00Z "$MNT/films/one.mp4"
+expect_equal "but what was seen" "$(unseen)" "#sound.flac PLAYLIST.m3u8 two & three.mkv "
+
 part "it follows"
 rm "$MNT/.views/tags/holiday/one.mp4"
 expect_not "what was untagged is not played" grep -q '^one.mp4$' "$list"
