@@ -96,64 +96,174 @@ static int tag_below_found(struct views *views, const char *above, size_t n_abov
 	return tag_found(views, full, ret);
 }
 
-/* Is the tag one of those, or above one of them? Names as they are written, so bytes tell. */
+/* Is `tag` that one, or above it? Each may be written in a case of its own. */
+static bool is_at_or_above(const char *tag, const char *used)
+{
+	char above[VAULT_TAG_NAME_MAX + 1] = "";
+
+	for (const char *end = strchr(used, '/'); end; end = strchr(end + 1, '/')) {
+		memcpy(above, used, (size_t)(end - used));
+		above[end - used] = '\0';
+		if (vault_tag_names_compare(tag, above) == 0)
+			return true;
+	}
+	return vault_tag_names_compare(tag, used) == 0;
+}
+
 static bool is_used(const char *tag, const char *const *used, int n_used)
 {
-	size_t n = strlen(tag);
-
 	for (int i = 0; i < n_used; i++)
-		if (strncmp(used[i], tag, n) == 0 && (used[i][n] == '\0' || used[i][n] == '/'))
+		if (is_at_or_above(tag, used[i]))
 			return true;
 	return false;
 }
 
-/* A tag beside those that the path uses: NAME itself, or, of a tag that stands above one of them, what else is below. */
-static int other_tag_found(struct views *views, const char *const *used, int n_used, const char *name,
-			   struct view_found *ret)
+/* What those tags count as having, as far as it has rows: the tags above and implied, and themselves. */
+static int tags_counted(struct views *views, const char *const *used, int n_used, struct vault_tags *ret)
 {
-	int r = tag_found(views, name, ret);
+	uint64_t ids[VIEW_TAGS_MAX];
+	size_t n = 0;
 
-	if (r != -ENOENT && (r < 0 || !is_used(ret->tag, used, n_used)))
-		return r;
 	for (int i = 0; i < n_used; i++) {
-		for (const char *end = strchr(used[i], '/'); end; end = strchr(end + 1, '/')) {
-			r = tag_below_found(views, used[i], (size_t)(end - used[i]), name, ret);
-			if (r != -ENOENT && (r < 0 || !is_used(ret->tag, used, n_used)))
-				return r;
-		}
+		AUTO(vault_tags) struct vault_tags tags = { .n = 0 };
+		int r = vault_tag_find(views->fs->vault, used[i], &tags);
+
+		if (r < 0 && r != -ENOENT)
+			return r;
+		if (r >= 0 && tags.tags[0].id != 0)
+			ids[n++] = tags.tags[0].id;
 	}
-	return -ENOENT;
+	return vault_tags_shown(views->fs->vault, ids, n, ret);
 }
 
-/* The folder of a tag: those below the folder's own are always there, others where they narrow what it shows. */
+/* A look for a tag's folder in the folder of others. */
+struct narrowing {
+	struct views *views;
+	const struct view_path *path;
+	const char *const *used;
+	int n_used;
+	struct vault_tags counted;
+	bool may_wait;
+};
+
+/* The tag that was found narrows, unless it is used or counted already, or no file has it.  1, 0. */
+static int narrows(const struct narrowing *look, const struct view_found *found)
+{
+	if (is_used(found->tag, look->used, look->n_used))
+		return 0;
+	for (size_t i = 0; i < look->counted.n; i++)
+		if (vault_tag_names_compare(look->counted.tags[i].name, found->tag) == 0)
+			return 0;
+	return view_shows_files(look->views, look->path, &found->step, look->may_wait);
+}
+
+/* Look for ABOVE/NAME; of several that narrow the first one stays, as in listings. */
+static int try_below(const struct narrowing *look, const char *above, size_t n_above, const char *name,
+		     struct view_found *best)
+{
+	struct view_found found = { .step = best->step };
+	int r = tag_below_found(look->views, above, n_above, name, &found);
+
+	if (r == -ENOENT || (r >= 0 && best->tag[0] && strcmp(best->tag, found.tag) <= 0))
+		return 0;
+	if (r >= 0)
+		r = narrows(look, &found);
+	if (r > 0)
+		memcpy(best->tag, found.tag, sizeof(best->tag));
+	return r < 0 ? r : 0;
+}
+
+/* A tag below another that narrows nothing any more, else one at the top.  -ENOENT. */
+static int narrowing_tag_found(const struct narrowing *look, const char *name, struct view_found *ret)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < look->counted.n && r >= 0; i++)
+		r = try_below(look, look->counted.tags[i].name, strlen(look->counted.tags[i].name), name, ret);
+	for (int i = 0; i < look->n_used; i++) {	/* steps without rows */
+		for (const char *end = strchr(look->used[i], '/'); end && r >= 0; end = strchr(end + 1, '/'))
+			r = try_below(look, look->used[i], (size_t)(end - look->used[i]), name, ret);
+		if (r >= 0)
+			r = try_below(look, look->used[i], strlen(look->used[i]), name, ret);
+	}
+	if (r < 0)
+		return r;
+	if (ret->tag[0]) {
+		ret->step.tag = ret->tag;
+		return 0;
+	}
+	r = tag_found(look->views, name, ret);
+	if (r >= 0)
+		r = narrows(look, ret);
+	return r > 0 ? 0 : r == 0 ? -ENOENT : r;
+}
+
+/* A tag below the folder's own is always there; last of all where it does not narrow and the folder stands for several. */
+static int find_child_tag(struct narrowing *look, const char *name, struct view_found *ret)
+{
+	const char *last = look->used[look->n_used - 1];
+	int r = tag_below_found(look->views, last, strlen(last), name, ret);
+
+	ret->step.is_child = r >= 0;
+	if (r < 0 || look->n_used == 1)
+		return r;
+	r = narrows(look, ret);
+	ret->is_empty = r == 0;
+	return r < 0 ? r : 0;
+}
+
+static int find_tag_within(struct narrowing *look, const char *name, struct view_found *ret)
+{
+	struct view_found other = { .step = ret->step };
+	int child, r;
+
+	r = tags_counted(look->views, look->used, look->n_used, &look->counted);
+	if (r < 0)
+		return r;
+	child = find_child_tag(look, name, ret);
+	if (child != -ENOENT && !(child == 0 && ret->is_empty))
+		return child;
+	r = narrowing_tag_found(look, name, &other);
+	if (r == -ENOENT)
+		return child;
+	if (r >= 0) {
+		*ret = other;
+		ret->step.tag = ret->tag;
+	}
+	return r;
+}
+
+/* The folder of a tag: those below the folder's own, and others where they narrow what it shows. */
 static int find_tag(struct views *views, const struct view_path *path, const char *name, bool may_wait,
 		    struct view_found *ret)
 {
 	const char *used[VIEW_TAGS_MAX];
-	int n_used = view_path_tags(path, used);
+	struct narrowing look = { .views = views, .path = path, .used = used, .may_wait = may_wait };
 	int r;
 
-	if (n_used <= 0)
-		return n_used < 0 ? n_used : tag_found(views, name, ret);
-	r = tag_below_found(views, used[n_used - 1], strlen(used[n_used - 1]), name, ret);
-	ret->step.is_child = r >= 0;
-	if (r != -ENOENT)
-		return r;
-	r = other_tag_found(views, used, n_used, name, ret);
-	if (r < 0)
-		return r;
-	r = view_shows_files(views, path, &ret->step, may_wait);
-	return r > 0 ? 0 : r == 0 ? -ENOENT : r;
+	look.n_used = view_path_tags(path, used);
+	if (look.n_used <= 0)
+		return look.n_used < 0 ? look.n_used : tag_found(views, name, ret);
+	r = find_tag_within(&look, name, ret);
+	vault_tags_release(&look.counted);
+	return r;
 }
 
-static int find_shown_tag(struct views *views, const struct view_path *path, const char *name, struct view_found *ret)
+/* One that was shown: at once while nothing has changed since; later where nothing else is called so. */
+static int find_shown_tag(struct views *views, const struct view_path *path, const char *name, bool may_wait,
+			  struct view_found *ret)
 {
 	char tag[VAULT_TAG_NAME_MAX + 1];
-	bool is_child;
+	bool is_child = false, is_current = false;
+	bool was_shown = view_was_shown(views, path->id, name, tag, &is_child, &is_current);
 	int r = -ENOENT;
 
-	if (view_was_shown(views, path->id, name, tag, &is_child))
-		r = tag_found(views, tag, ret);
+	if (!was_shown || !is_current)
+		r = find_tag(views, path, name, may_wait, ret);
+	if (!was_shown || (r != -ENOENT && !(r == 0 && ret->is_empty)))
+		return r;
+	ret->is_empty = false;
+	r = tag_found(views, tag, ret);
 	ret->step.is_child = r >= 0 && is_child;
 	return r;
 }
@@ -167,14 +277,14 @@ static int find_folder(struct views *views, const struct view_path *path, const 
 	const struct view_shape *above = view_path_last(path)->shape;
 	AUTO(free) char *query = NULL;
 	char tag[VAULT_TAG_NAME_MAX + 1];
-	bool is_child;
+	bool is_child, is_current;
 	int r = vault_folder_query((enum vault_folders)above->folders,
 				   above->kind == VIEW_FOLDER ? view_path_last(path)->name : NULL, name, &query);
 
 	if (r < 0)
 		return r;
 	if (above->folders == VAULT_FOLDERS_KINDS || above->folders == VAULT_FOLDERS_RECENT ||
-	    above->folders == VAULT_FOLDERS_RATINGS || view_was_shown(views, path->id, name, tag, &is_child))
+	    above->folders == VAULT_FOLDERS_RATINGS || view_was_shown(views, path->id, name, tag, &is_child, &is_current))
 		return 0;
 	r = view_shows_files(views, path, &ret->step, may_wait);
 	return r > 0 ? 0 : r == 0 ? -ENOENT : r;
@@ -224,7 +334,6 @@ static int find_sub_folder(struct views *views, const struct view_path *path, co
 			   struct view_found *ret)
 {
 	const struct view_shape *shape = view_path_last(path)->shape;
-	int r;
 
 	ret->step = (struct view_step){ .name = name, .shape = shape->inner };
 	switch (shape->kind) {
@@ -234,8 +343,7 @@ static int find_sub_folder(struct views *views, const struct view_path *path, co
 	case VIEW_TAGS:
 		return find_tag(views, path, name, may_wait, ret);
 	case VIEW_TAG:
-		r = find_shown_tag(views, path, name, ret);
-		return r == -ENOENT ? find_tag(views, path, name, may_wait, ret) : r;
+		return find_shown_tag(views, path, name, may_wait, ret);
 	case VIEW_FOLDERS:
 	case VIEW_FOLDER:
 		return shape->inner ? find_folder(views, path, name, may_wait, ret) : -ENOENT;
@@ -282,9 +390,19 @@ static int find_file(struct views *views, const struct view_path *path, const ch
 	return r;
 }
 
+/* Is it a tag's folder that is not shown, or in another case, or called by an alias? A file that is called so is shown under
+ * its name. */
+static bool gives_way(const struct view_found *found)
+{
+	const char *last = strrchr(found->tag, '/');
+
+	return found->is_empty || (found->step.tag && strcmp(last ? last + 1 : found->tag, found->step.name) != 0);
+}
+
 int view_find(struct views *views, const struct view_path *path, const char *name, bool may_wait, struct view_found *ret)
 {
 	bool lists_files = view_lists_files(view_path_last(path)->shape);
+	struct view_found file = { .size = 0 };
 	int r;
 
 	*ret = (struct view_found){ .size = 0 };
@@ -293,6 +411,12 @@ int view_find(struct views *views, const struct view_path *path, const char *nam
 		return r;
 	}
 	r = find_sub_folder(views, path, name, may_wait, ret);
+	if (r >= 0 && lists_files && gives_way(ret)) {
+		r = find_file(views, path, name, may_wait, &file);
+		if (r >= 0)
+			*ret = file;
+		return r == -ENOENT ? 0 : r;
+	}
 	if (r == -ENOENT && lists_files)
 		r = find_file(views, path, name, may_wait, ret);
 	return r;

@@ -97,23 +97,30 @@ static int add_tags_below(struct views *views, const char *name, struct view_ite
 	return r;
 }
 
-static int by_name_then_child(const void *a, const void *b)
+static int by_name(const void *a, const void *b)
 {
 	const struct view_item *left = a, *right = b;
-	int order = strcmp(left->name, right->name);
+
+	return strcmp(left->name, right->name);
+}
+
+static int by_tag_name_then_child(const void *a, const void *b)
+{
+	const struct view_item *left = a, *right = b;
+	int order = vault_tag_names_compare(left->name, right->name);
 
 	return order ? order : (int)right->is_child - (int)left->is_child;
 }
 
-/* Of several with one name the first stays. */
-static void sort(struct view_items *items)
+/* Of tags' folders with names that differ in case at most, a child's stays. */
+static void keep_one_of_each(struct view_items *items)
 {
 	size_t n = 0;
 
 	if (items->n > 0)
-		qsort(items->items, items->n, sizeof(items->items[0]), by_name_then_child);
+		qsort(items->items, items->n, sizeof(items->items[0]), by_tag_name_then_child);
 	for (size_t i = 0; i < items->n; i++) {
-		if (n > 0 && strcmp(items->items[n - 1].name, items->items[i].name) == 0) {
+		if (n > 0 && vault_tag_names_compare(items->items[n - 1].name, items->items[i].name) == 0) {
 			free(items->items[i].name);
 			free(items->items[i].tag);
 		} else {
@@ -137,6 +144,8 @@ static int add_tags(struct views *views, const struct view_path *path, struct va
 		r = add_tags_below(views, used[0], items);
 	if (r >= 0)
 		r = vault_listing_tags(listing, used, (size_t)n, add_tag_folder, items);
+	if (r >= 0)
+		keep_one_of_each(items);
 	return r;
 }
 
@@ -215,7 +224,8 @@ int view_items_get(struct views *views, const struct view_path *path, struct vau
 		view_items_release(&items);
 		return r;
 	}
-	sort(&items);
+	if (items.n > 0)
+		qsort(items.items, items.n, sizeof(items.items[0]), by_name);
 	*ret = items;
 	return 0;
 }

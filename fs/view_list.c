@@ -112,8 +112,10 @@ void view_shown_free_all(struct views *views)
 }
 
 bool view_was_shown(struct views *views, uint64_t folder, const char *name, char ret_tag[VAULT_TAG_NAME_MAX + 1],
-		    bool *ret_is_child)
+		    bool *ret_is_child, bool *ret_is_current)
 {
+	uint64_t generation = vault_generation(views->fs->vault);
+	uint64_t tags_generation = vault_tags_generation(views->fs->vault);
 	AUTO(unlock) pthread_mutex_t *held = lock_mutex(&views->lock);
 	const struct view_item *item = NULL;
 
@@ -122,6 +124,8 @@ bool view_was_shown(struct views *views, uint64_t folder, const char *name, char
 		if (views->shown[i]->folder != folder)
 			continue;
 		item = view_items_find(&views->shown[i]->items, name);
+		*ret_is_current = views->shown[i]->generation == generation &&
+				  views->shown[i]->tags_generation == tags_generation;
 		if (item)	/* rm -r looks into each of them before it comes to the next */
 			(void)to_front_locked(views, i);
 		break;		/* only what it showed last */

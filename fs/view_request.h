@@ -81,6 +81,7 @@ struct view_found {
 	bool is_file;		/* an inode of the vault: attr has it. Else a node: */
 	struct view_step step;	/* its name is the one asked for, its tag is in `tag` */
 	uint64_t size;		/* of a playlist */
+	bool is_empty;		/* a tag's folder that is there only for what may be put into it */
 	char tag[VAULT_TAG_NAME_MAX + 1];
 	struct vault_attr attr;
 };
@@ -132,10 +133,10 @@ int view_items_add(struct view_items *items, const char *name, const char *tag, 
 
 /* ---- view_list.c ---- */
 
-/* Did the folder show a sub-folder of that name when it was last listed? Of a tag's folder the tag is copied. Then that is
- * remembered a while longer. */
+/* Did the folder show a sub-folder of that name when it was last listed, and has nothing changed since? Of a tag's folder the
+ * tag is copied. Then that is remembered a while longer. */
 bool view_was_shown(struct views *views, uint64_t folder, const char *name, char ret_tag[VAULT_TAG_NAME_MAX + 1],
-		    bool *ret_is_child);
+		    bool *ret_is_child, bool *ret_is_current);
 /* Or a playlist? */
 bool view_showed_playlist(struct views *views, uint64_t folder);
 void view_shown_free_all(struct views *views);

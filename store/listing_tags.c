@@ -186,8 +186,7 @@ static int add_folders(const struct tag_graph *graph, const uint8_t *marks, uint
 	return r;
 }
 
-/* By folded name: two that only differ in case would be one tag. Of equal ones the first is told of. */
-static int compare_names(const char *a, const char *b)
+int vault_tag_names_compare(const char *a, const char *b)
 {
 	char x[CASEFOLD_SIZE(VAULT_TAG_NAME_MAX) + 1], y[CASEFOLD_SIZE(VAULT_TAG_NAME_MAX) + 1];
 
@@ -196,10 +195,11 @@ static int compare_names(const char *a, const char *b)
 	return strcmp(x, y);
 }
 
+/* Of those with equal names the first is told of. */
 static int compare(const void *a, const void *b)
 {
 	const struct folder *one = a, *two = b;
-	const int r = compare_names(one->name, two->name);
+	const int r = vault_tag_names_compare(one->name, two->name);
 
 	return r != 0                     ? r
 	       : one->order != two->order ? (int)one->order - (int)two->order
@@ -243,7 +243,7 @@ int vault_listing_tags(struct vault_listing *listing, const char *const *used, s
 	for (size_t i = 0; r == 0 && i < folders.n; i++) {
 		const struct folder *folder = &folders.all[i];
 
-		if (i == 0 || compare_names(folder->name, folders.all[i - 1].name) != 0)
+		if (i == 0 || vault_tag_names_compare(folder->name, folders.all[i - 1].name) != 0)
 			r = emit(context,
 				 &(struct vault_tag_folder){ folder->name, folder->tag, folder->order == 0 });
 	}

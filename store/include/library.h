@@ -418,6 +418,9 @@ int vault_snapshot_playlist(struct vault *vault, const struct vault_snapshot *sn
  * lock is held. vault_close() waits for all.  -ENOMEM, -EAGAIN no thread (both logged): `run` is not called. */
 int vault_aside(struct vault *vault, void (*run)(void *context), void *context);
 
+/* As strcmp(), of names or steps of tags, which are told apart without case. */
+int vault_tag_names_compare(const char *a, const char *b);
+
 /* A tag that narrows a listing of tagged files. Borrowed during the call. */
 struct vault_tag_folder {
 	const char *name;	/* of the folder: one component, each name once */
