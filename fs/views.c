@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "auto.h"
 #include "loop.h"
@@ -89,10 +90,24 @@ struct aside {
 	char value[];
 };
 
+/* Of readdir EOVERFLOW says to programs that one entry does not fit into their struct, and that they may ask for the next:
+ * ls would ask for ever. */
+static int errno_of_views(int r)
+{
+	switch (r) {
+	case -ESTALE:
+		return -ENOENT;
+	case -EOVERFLOW:
+		return -ENOMEM;
+	default:
+		return r;
+	}
+}
+
 static void finish(struct view_request *request, int r)
 {
 	if (r < 0)
-		reply_failure(request->req, r == -ESTALE ? -ENOENT : r);
+		reply_failure(request->req, errno_of_views(r));
 }
 
 static void run_aside(void *context)
@@ -245,6 +260,22 @@ static mode_t folder_mode(mode_t mode)
 	return S_ISDIR(mode) ? mode & 0777 : (mode & 0444) | (mode & 0444) >> 2;
 }
 
+/* A search tells what is in files, and in what is written about them. Where others than the owner of the mount may come, he
+ * alone asks what he likes, and chooses the searches that are kept for all. */
+static void keep_searches(const struct fs *fs, enum view_kind kind, struct vault_attr *attr)
+{
+	if (!fs->options->allow_other)
+		return;
+	if (kind == VIEW_SEARCH || kind == VIEW_WORDS)
+		attr->mode &= ~(mode_t)077;
+	else if (kind == VIEW_SAVED || kind == VIEW_SAVED_ONE)
+		attr->mode &= ~(mode_t)022;
+	else
+		return;
+	attr->mode |= 0700;
+	attr->uid = geteuid();
+}
+
 /* Folders are the root directory's, as if they lay in it; those that stand for an inode are that one's. A playlist is there
  * to be read by whoever may read the folder. */
 int view_attr(struct fs *fs, uint64_t id, const struct view_step *step, uint64_t size,
@@ -258,6 +289,7 @@ int view_attr(struct fs *fs, uint64_t id, const struct view_step *step, uint64_t
 	ret->id = id;
 	ret->mode = is_playlist ? S_IFREG | (ret->mode & 0444) :
 				  S_IFDIR | (step->real ? folder_mode(ret->mode) : ret->mode & (0777 | S_ISVTX));
+	keep_searches(fs, step->shape->kind, ret);
 	ret->nlink = 1;		/* of a folder: nobody counted those in it */
 	ret->size = size;
 	ret->mapped = size;

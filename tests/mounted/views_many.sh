@@ -31,4 +31,13 @@ part "rm -r"
 expect "of the tag" rm -r "$MNT/.views/tags/big"
 expect_not "it is gone" ls "$MNT/.views/tags/big" 2>/dev/null
 expect_equal "the files stay" "$(ls "$MNT/many" | wc -l)" "$n"
+
+part "more than can be shown is an error that ends a listing"
+mkdir "$MNT/deep"
+for i in {0..55}; do # each tag has four steps above it
+  : >"$MNT/deep/$i"
+  setfattr -n user.xdg.tags -v "$(seq -s , -f %g/a/b/c/d $((i * 1000)) $((i * 1000 + 999)))" "$MNT/deep/$i" || fail "cannot tag"
+done
+fails_with "Cannot allocate memory" timeout 60 ls "$MNT/.views/tags"
+expect_at_most "lines that say so" "$(wc -l <"$WORK/.err")" 1
 umount_vault

@@ -181,6 +181,17 @@ if is_root; then
   fails_with "Permission denied" "${as_other[@]}" mkdir "$MNT/.views/tags/his"
   chmod 777 "$MNT"
   expect "a tag" "${as_other[@]}" mkdir "$MNT/.views/tags/his"
+  part "other users do not search what they may not read"
+  chmod 600 "$MNT/Texts/one.txt"
+  expect "root searches" ls "$MNT/.views/search/secret" >/dev/null
+  fails_with "Permission denied" "${as_other[@]}" ls "$MNT/.views/search/secret"
+  fails_with "Permission denied" "${as_other[@]}" stat "$MNT/.views/search/secret/PLAYLIST.m3u8"
+  fails_with "Permission denied" "${as_other[@]}" mkdir "$MNT/.views/saved/his"
+  expect "root keeps a search" mkdir "$MNT/.views/saved/kept"
+  expect "of something" setfattr -n user.vaultfs.query -v tag:holiday "$MNT/.views/saved/kept"
+  fails_with "Permission denied" "${as_other[@]}" setfattr -n user.vaultfs.query -v secret "$MNT/.views/saved/kept"
+  fails_with "Permission denied" "${as_other[@]}" rmdir "$MNT/.views/saved/kept"
+  expect "what is kept is for all" "${as_other[@]}" cat "$MNT/.views/saved/kept/a.mp4" >/dev/null
   fails_with "Permission denied" "${as_other[@]}" rm "$MNT/.views/tags/holiday/a.mp4"
   umount_vault
 fi
