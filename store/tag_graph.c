@@ -98,7 +98,7 @@ static void clear(struct tag_graph *graph)
 
 /* ---- names ---- */
 
-/* `name` without empty steps. False: that is empty or too long. */
+/* `name` without empty steps. False: that is empty or too long, or has a NUL in it, as only forged rows do. */
 static bool collapse(const char *name, size_t size, char ret[VAULT_TAG_NAME_MAX + 1], size_t *ret_size)
 {
 	size_t n = 0;
@@ -106,7 +106,7 @@ static bool collapse(const char *name, size_t size, char ret[VAULT_TAG_NAME_MAX 
 	for (size_t i = 0; i < size; i++) {
 		if (name[i] == '/' && (n == 0 || ret[n - 1] == '/'))
 			continue;
-		if (n == VAULT_TAG_NAME_MAX)
+		if (n == VAULT_TAG_NAME_MAX || !name[i])
 			return false;
 		ret[n++] = name[i];
 	}

@@ -84,10 +84,13 @@ static int list_found(struct vault *vault, struct tag_graph *graph, uint32_t wit
 	return 0;
 }
 
-/* Files that have one of the node's rows, by the counts that are kept. */
+/* Files that have one of the node's rows, by the counts that are kept. None of TAG_NONE: where forged aliases go round, a node's
+ * name may lead elsewhere. */
 static int count_files_locked(struct vault *vault, const struct tag_graph *graph, uint32_t node, uint64_t *ret)
 {
 	*ret = 0;
+	if (node == TAG_NONE)
+		return 0;
 	for (uint32_t row = graph->nodes[node].first_row; row != TAG_NONE; row = graph->rows[row].next) {
 		AUTO(query) sqlite3_stmt *files = db_query(&vault->db, DB_SET_tag_list, Q_FILES);
 		int r;

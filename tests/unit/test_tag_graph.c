@@ -100,6 +100,24 @@ static void matching__follows_implications(void **state)
 		assert_string_equal(matching_rows(f, rows[i].name), rows[i].want);
 }
 
+/* Names in forged rows: with a NUL, or leading elsewhere by aliases that go round. */
+static void list__survives_forged_names(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t file = fixture_file(f, VAULT_ROOT_ID, "file");
+	struct vault_tags tags;
+
+	assert_int_equal(set_text(f, file, TAGS, "plain,c,circle/d"), 0);
+	run_sql(f, "INSERT INTO tags (id, name, folded) VALUES (90001, CAST(x'610062' AS TEXT), 'forged')");
+	assert_int_equal(vault_tag_list(f->vault, NULL, VAULT_TAG_LIST_TREE | VAULT_TAG_LIST_FILES, &tags), 0);
+	assert_string_equal(names_of(&tags), "c|circle|circle/d|plain|");
+	assert_int_equal(vault_tag_find(f->vault, "a", &tags), -ENOENT);
+	run_sql(f, ALIAS("circle", "c"));
+	run_sql(f, ALIAS("c", "circle/d"));
+	assert_int_equal(vault_tag_list(f->vault, NULL, VAULT_TAG_LIST_TREE | VAULT_TAG_LIST_FILES, &tags), 0);
+	vault_tags_release(&tags);
+}
+
 static const char *shown(struct fixture *f, uint64_t file)
 {
 	struct vault_tags tags;
@@ -456,6 +474,7 @@ int main(void)
 		FIXTURE_TEST(matching__is_a_tag_and_what_is_below_it),
 		FIXTURE_TEST(matching__follows_aliases),
 		FIXTURE_TEST(matching__follows_implications),
+		FIXTURE_TEST(list__survives_forged_names),
 		FIXTURE_TEST(shown__is_what_a_file_counts_as_having),
 		FIXTURE_TEST(lists__are_sorted_by_steps),
 		FIXTURE_TEST(generation__moves_with_new_tags_and_rules_only),
