@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "auto.h"
@@ -132,16 +133,33 @@ void op_fsync(fuse_req_t req, fuse_ino_t ino, int only_data, struct fuse_file_in
 	vault_sync_then(fs->vault, sync_done, sync);
 }
 
+/* The kernel has cleared suid and sgid before, but by the mode that it remembers: an access control list that was set since may
+ * have given the group execute, without which sgid is no privilege. */
+static int lose_privileges(fuse_req_t req, uint64_t id)
+{
+	struct fs *fs = fuse_req_userdata(req);
+	struct vault_attr attr;
+	int r;
+
+	if (fuse_req_ctx(req)->uid == 0)
+		return 0;
+	r = vault_getattr(fs->vault, id, &attr);
+	if (r < 0 || !(attr.mode & (S_ISUID | S_ISGID)))
+		return r;
+	return vault_setattr(fs->vault, id, VAULT_SET_KILL_PRIV, &attr, NULL);
+}
+
 void op_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t length, struct fuse_file_info *fi)
 {
 	int r;
 
-	(void)ino;
 	if (offset < 0 || length <= 0)
 		r = -EINVAL;
 	else
 		r = vault_fallocate(handle_file(fi), mode, (uint64_t)offset, (uint64_t)length);
 	handle_done(fi);
+	if (r == 0)
+		r = lose_privileges(req, ino);
 	reply_done(req, r);
 }
 

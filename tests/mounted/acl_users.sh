@@ -10,7 +10,7 @@ if [[ ${1-} != inside ]]; then
   exec unshare --mount --propagation private bash "$0" inside
 fi
 . "$(dirname "$0")/lib.sh"
-need getfacl setfacl getfattr setpriv fusermount3
+need getfacl setfacl getfattr setpriv fusermount3 python3
 leave_other_mounts
 # fusermount3 wants users that have a name.
 USER_ID=$(id -u daemon) OTHER_ID=$(id -u nobody) THIRD_ID=$(id -u bin)
@@ -49,6 +49,22 @@ expect "files of a user" as_user "$USER_ID" bash -ec "
   echo mine >private/file"
 as_user "$USER_ID" getfacl -cnp "$MNT/shared/file" | grep -q "user:$OTHER_ID:rwx.*effective:rw-" || fail "no list was passed on"
 expect_not "others stay out" as_user "$OTHER_ID" ls "$MNT" 2>/dev/null
+expect "umount by a user" as_user "$USER_ID" "$VAULTFS" umount "$MNT"
+
+part "a list that gives the group execute makes sgid a privilege"
+expect "mount by a user" as_user "$USER_ID" "$VAULTFS" mount -o commit=1 "$VAULT" "$MNT"
+mkdir "$WORK/disk"
+chown "$USER_ID:$USER_ID" "$WORK/disk"
+for place in "$WORK/disk" "$MNT"; do # the disk says what is right
+  expect "fallocate" as_user "$USER_ID" /usr/bin/python3 -c '
+import os, subprocess, sys
+name = sys.argv[1] + "/sgid"
+fd = os.open(name, os.O_RDWR | os.O_CREAT, 0o644)
+os.fchmod(fd, 0o2763)
+subprocess.run(["setfacl", "-m", "m::rwx", name], check=True)
+os.posix_fallocate(fd, 0, 5000)' "$place"
+  expect_equal "and fallocate takes it, as writing does" "$(as_user "$USER_ID" stat -c %a "$place/sgid")" 773
+done
 expect "umount by a user" as_user "$USER_ID" "$VAULTFS" umount "$MNT"
 
 part "mounted by a user, for others too"

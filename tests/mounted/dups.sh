@@ -39,7 +39,8 @@ expect_equal "its sum" "$(jq -r '.groups[0].sha256' <<<"$json")" "$(sha256sum <"
 expect_equal "its size" "$(jq -r '.groups[0].size' <<<"$json")" 4000000
 expect_equal "one file too many" "$(jq -r '"\(.duplicate_files) \(.duplicate_bytes)"' <<<"$json")" "1 4000000"
 saved=$(jq -r .dedup_saved_bytes <<<"$json")
-((saved > 8000000)) || fail "deduplication saves $saved bytes, wanted more than the one file and most of the longer one"
+((saved > 6900000)) || # but for the chunk in which the longer one differs, of at most 1 MiB
+  fail "deduplication saves $saved bytes, wanted the one file and most of the longer one"
 run "$VAULTFS" dups "$MNT"
 expect_equal "dups" "$STATUS" 0
 grep -q '^2 files of 3.8 MiB each, ' <<<"$OUT" || fail "no heading: $OUT"
