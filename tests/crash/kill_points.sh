@@ -4,7 +4,7 @@
 . "$(dirname "$0")/../mounted/lib.sh"
 seed=${1:-0}
 if [[ $SLOW == 1 ]]; then
-  rounds=${2:-46} slack=4 pace=200
+  rounds=${2:-50} slack=4 pace=200
 else
   rounds=${2:-60} slack=1 pace=100
 fi
