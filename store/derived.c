@@ -258,7 +258,7 @@ static int keep(struct vault *vault, uint64_t file_id, const struct row *row)
 	if (r == 0)
 		r = savepoint_commit(&all);
 	if (r == 0 && old.id != 0)
-		(void)inode_purge_locked(vault, old.id); /* one that is read stays without a name for now */
+		(void)inode_purge_locked(vault, old.id); /* one that is being read goes with the next sweep */
 	return r;
 }
 
