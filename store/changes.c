@@ -148,11 +148,6 @@ void changes_attach_locked(struct vault *vault)
 	(void)sqlite3_update_hook(vault->db.handle, on_update, vault);	/* gives back the hook before: none */
 }
 
-void changes_touch_locked(struct vault *vault, uint64_t id)
-{
-	touch(vault->changes, id);
-}
-
 void changes_touch_all_locked(struct vault *vault, bool rules)
 {
 	struct changes *c = vault->changes;

@@ -22,9 +22,6 @@ void changes_free(struct changes *changes);			/* NULL is fine */
 /* From now on every change of the writing connection is seen. */
 void changes_attach_locked(struct vault *vault);
 
-/* Inode `id` changed in a way that its row does not show. */
-void changes_touch_locked(struct vault *vault, uint64_t id);
-
 /* Anything may be shown elsewhere, or otherwise: who keeps a list makes it anew. `rules`: tags or their rules changed. */
 void changes_touch_all_locked(struct vault *vault, bool rules);
 
