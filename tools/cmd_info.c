@@ -9,6 +9,7 @@
 #include "auto.h"
 #include "command.h"
 #include "json.h"
+#include "library.h"
 #include "listing.h"
 #include "log.h"
 #include "tags.h"
@@ -54,12 +55,14 @@ struct findings {
 	struct vault_attr attr;
 	struct vault_file_info info; /* of regular files */
 	char *values[N_FIELDS];	     /* owned; NULL when there is none */
+	char *origin;		     /* "DEVICE:PATH" of the location that brought it in; the same */
 };
 
 static void findings_release(struct findings *f)
 {
 	for (int i = 0; i < N_FIELDS; i++)
 		free(f->values[i]);
+	free(f->origin);
 }
 
 static inline void auto_findings(struct findings *f)
@@ -85,6 +88,47 @@ static int get_text(struct vault *vault, uint64_t id, const char *name, char **r
 	return 0;
 }
 
+struct origin {
+	uint64_t device_id, location_id;
+	char device[256], path[VAULT_PATH_MAX + 1];
+};
+
+static int note_device(void *context, const struct vault_device *device)
+{
+	struct origin *origin = context;
+
+	if (device->id == origin->device_id)
+		(void)snprintf(origin->device, sizeof(origin->device), "%s", device->name);
+	return 0;
+}
+
+static int note_location(void *context, const struct vault_location *location)
+{
+	struct origin *origin = context;
+
+	if (location->id == origin->location_id)
+		(void)snprintf(origin->path, sizeof(origin->path), "%s", location->path);
+	return 0;
+}
+
+/* The device that brought it in, and the folder there while that is still known. */
+static int get_origin(struct vault *vault, uint64_t id, char **ret)
+{
+	struct origin origin = { .path = "" };
+	int r = vault_origin_get(vault, id, &origin.device_id, &origin.location_id);
+
+	if (r < 0)
+		return r == -ENODATA ? 0 : r;
+	r = vault_devices(vault, note_device, &origin);
+	if (r == 0)
+		r = vault_locations(vault, note_location, &origin);
+	if (r == 0 && asprintf(ret, "%s%s%s", origin.device, *origin.path ? ":" : "", origin.path) < 0) {
+		*ret = NULL; /* undefined then */
+		r = log_err(-ENOMEM, "info: no memory");
+	}
+	return r;
+}
+
 static int find_out(struct vault *vault, const struct target *target, const char *path, struct findings *ret)
 {
 	uint64_t id;
@@ -98,7 +142,7 @@ static int find_out(struct vault *vault, const struct target *target, const char
 		r = vault_file_info(vault, id, &ret->info);
 	for (int i = 0; r == 0 && i < N_FIELDS; i++)
 		r = get_text(vault, id, fields[i].attribute, &ret->values[i]);
-	return r;
+	return r < 0 ? r : get_origin(vault, id, &ret->origin);
 }
 
 static void print_text_line(const char *label, const char *text)
@@ -116,6 +160,8 @@ static void print_others(const struct findings *f)
 			continue;
 		print_text_line(fields[i].label, fields[i].form == FORM_FLAG ? "yes" : f->values[i]);
 	}
+	if (f->origin)
+		print_text_line("From", f->origin);
 }
 
 static void print_table(const struct findings *f)
@@ -198,6 +244,10 @@ static int print_json(const struct findings *f)
 
 	(void)snprintf(mode, sizeof(mode), "%04o", f->attr.mode & 07777u);
 	json_put_bytes(&r, object, "path", f->path);
+	if (f->origin)
+		json_put_bytes(&r, object, "origin", f->origin);
+	else
+		json_put(&r, object, "origin", json_null());
 	json_put(&r, object, "type", json_string(listing_type(f->attr.mode)));
 	json_put_number(&r, object, "inode", f->attr.id);
 	json_put(&r, object, "mode", json_string(mode));

@@ -29,6 +29,7 @@ expect_equal "a name and a size" "$(stat -c %s "$MNT/Library/Books/large.pdf")" 
 expect_equal "and no bytes" "$(stat -c %b "$MNT/Library/Books/large.pdf")" 0
 
 part "of a mounted one, and followed"
+grep -qFx "From      $(uname -n):$WORK/books" <<<"$("$VAULTFS" info "$MNT/Library/Books/large.pdf")" || fail "info does not say where it came from"
 ls -R "$MNT" >/dev/null # the kernel knows the listings, and that these are not there
 expect_not "not there yet" is_there "$MNT/Phone/Camera"
 run "$VAULTFS" add --quiet --watch --into Phone/Camera "$WORK/camera" "$MNT"
